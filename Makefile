@@ -1,0 +1,44 @@
+# Two commands matter: `make app` and `make test`. Both can be repeated; a finished step is skipped.
+PYTHON ?= python3
+PORT ?= 7860
+EVAL_N ?= 500
+BIN := .venv/bin
+READY := .venv/ready
+
+.PHONY: app test lint eval gallery bench screenshots clean
+.DEFAULT_GOAL := app
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "dlmviz needs Python 3.11 or newer: set PYTHON=")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	touch $@
+
+app: $(READY) ## environment, install, built-in model, app at 127.0.0.1:7860
+	$(BIN)/python app.py --port $(PORT)
+
+test: $(READY) ## linters, types and every test that this machine can run
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q
+
+lint: $(READY)
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+	$(BIN)/mypy
+
+eval: $(READY) ## the model card's scores: benchmarks/results/model_card.json
+	$(BIN)/python -m benchmarks.evaluate --n $(EVAL_N)
+
+gallery: $(READY) ## the recorded runs that the app opens with
+	$(BIN)/python -m benchmarks.gallery
+
+bench: $(READY) ## decode and start-up times: benchmarks/results/latency.json
+	$(BIN)/python -m benchmarks.latency
+
+screenshots: $(READY) ## the README's pictures
+	$(BIN)/python -m benchmarks.screenshots
+
+clean:
+	rm -rf .venv build *.egg-info
