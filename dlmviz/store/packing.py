@@ -1,0 +1,136 @@
+"""A trace as a JSON header and typed arrays, and back. Nothing here touches a file.
+
+Letters: S steps, T canvas, N recorded span, K kept alternatives.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from dlmviz.store.schema import (
+    MAX_BYTES,
+    PER_STEP,
+    RAGGED,
+    SCHEMA,
+    Arrays,
+    check_shapes,
+    check_values,
+    read_header,
+)
+from dlmviz.types import InputError, RunSpec, StepRecord, Trace
+
+
+def pack(trace: Trace) -> tuple[bytes, Arrays]:
+    """(JSON header, arrays) of a trace. Raises InputError where `unpack` would."""
+    steps = trace.steps
+    span = len(steps[0].confidence) if steps else len(trace.initial) - trace.offset
+    inner = {"2": 2, "N": span, "K": steps[0].top_ids.shape[-1] if steps else 0}
+    arrays = {"initial": np.asarray(trace.initial, "<i4")}
+    for name, (dtype, axes) in PER_STEP.items():
+        rows = np.array([getattr(record, name) for record in steps], dtype)
+        arrays[name] = rows.reshape(len(steps), *(inner[axis] for axis in axes[1:]))
+    for name, (dtype, _) in RAGGED.items():
+        ragged = [np.asarray(getattr(record, name), dtype) for record in steps]
+        arrays[name] = np.concatenate([np.zeros(0, dtype), *ragged])
+        if name != "tokens":
+            arrays[f"{name}_offsets"] = np.cumsum([0, *map(len, ragged)], dtype="<i8")
+    edges = [(i, r.edges) for i, r in enumerate(steps) if r.edges is not None]
+    arrays["edges_at"], arrays["edges"] = _sparse(edges, "<f2", (span, span))
+    signals = sorted({name for record in steps for name in record.signals})
+    for number, name in enumerate(signals):
+        found = [(i, r.signals[name]) for i, r in enumerate(steps) if name in r.signals]
+        at, values = _sparse(found, "<f4", (span,))
+        arrays[f"signal{number}_at"], arrays[f"signal{number}"] = at, values
+    blob = _header(trace, signals)
+    check_shapes(len(signals), {name: (a.dtype.str, a.shape) for name, a in arrays.items()})
+    if (size := sum(array.nbytes for array in arrays.values())) > MAX_BYTES:
+        raise InputError(
+            f"the run takes {size} bytes, at most {MAX_BYTES} can be saved; shorten gen_length"
+        )
+    check_values(read_header(blob), arrays)
+    return blob, arrays
+
+
+def unpack(header: Mapping[str, Any], arrays: Arrays) -> Trace:
+    """The trace of a checked header and of arrays whose shapes were checked.
+
+    Raises InputError where values contradict each other or point outside the canvas.
+    """
+    check_values(header, arrays)
+    edges = dict(zip(arrays["edges_at"].tolist(), arrays["edges"], strict=True))
+    signals: list[dict[str, np.ndarray]] = [{} for _ in arrays["index"]]
+    for number, name in enumerate(header["signals"]):
+        at = arrays[f"signal{number}_at"].tolist()
+        for index, values in zip(at, arrays[f"signal{number}"], strict=True):
+            signals[index][name] = values
+    return Trace(
+        spec=RunSpec(**header["spec"]),
+        initial=arrays["initial"],
+        prompt_length=header["prompt_length"],
+        mask_id=header["mask_id"],
+        eos_id=header["eos_id"],
+        steps=tuple(_record(arrays, s, signals[s], edges.get(s)) for s in range(len(signals))),
+        text=header["text"],
+        pieces={int(key): piece for key, piece in header["pieces"].items()},
+        info=header["info"],
+    )
+
+
+def _header(trace: Trace, signals: list[str]) -> bytes:
+    """Canonical JSON: sorted keys and no spaces, so that equal runs have equal bytes."""
+    header = {
+        "schema": SCHEMA,
+        "spec": dataclasses.asdict(trace.spec),
+        "prompt_length": trace.prompt_length,
+        "mask_id": trace.mask_id,
+        "eos_id": trace.eos_id,
+        "text": trace.text,
+        "pieces": {str(key): piece for key, piece in trace.pieces.items()},
+        "signals": signals,
+        "info": dict(trace.info),
+    }
+    try:
+        text = json.dumps(header, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return text.encode()
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"the run's settings, text and info must be plain JSON values: {error}"
+        ) from error
+
+
+def _sparse(
+    found: list[tuple[int, np.ndarray]], dtype: str, shape: tuple[int, ...]
+) -> tuple[np.ndarray, np.ndarray]:
+    """(steps that have a value, those values stacked)."""
+    at = np.array([index for index, _ in found], "<i4")
+    return at, np.array([value for _, value in found], dtype).reshape(len(found), *shape)
+
+
+def _record(
+    arrays: Arrays, s: int, signals: Mapping[str, np.ndarray], edges: np.ndarray | None
+) -> StepRecord:
+    def ragged(name: str, offsets: str) -> np.ndarray:
+        return arrays[name][arrays[offsets][s] : arrays[offsets][s + 1]]
+
+    return StepRecord(
+        index=int(arrays["index"][s]),
+        block=(int(arrays["block"][s, 0]), int(arrays["block"][s, 1])),
+        positions=ragged("positions", "positions_offsets"),
+        tokens=ragged("tokens", "positions_offsets"),
+        remasked=ragged("remasked", "remasked_offsets"),
+        confidence=arrays["confidence"][s],
+        entropy=arrays["entropy"][s],
+        score=arrays["score"][s],
+        top_ids=arrays["top_ids"][s],
+        top_probs=arrays["top_probs"][s],
+        nfe=int(arrays["nfe"][s]),
+        sequence_forwards=int(arrays["sequence_forwards"][s]),
+        seconds=float(arrays["seconds"][s]),
+        signals=signals,
+        edges=edges,
+    )
