@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 
 from dlmviz.forward import Cost, predict
+from dlmviz.guard import check, where
 from dlmviz.propose import Proposal, propose, score_dtype
 from dlmviz.record import finish, observe
 from dlmviz.types import (
     Canvas,
-    Choice,
     DecodeError,
     Denoiser,
     InputError,
@@ -152,28 +152,6 @@ def advance(
     return after, record
 
 
-def check(choice: Choice, step: Step, name: str) -> None:
-    """Raises DecodeError, naming the sampler and the positions, if a choice breaks a rule."""
-    stray = choice.transfer & ~step.candidates
-    if bool(stray.any()):
-        raise DecodeError(f"sampler {name} committed {_where(stray)}, which are no candidates")
-    if choice.remask is not None:
-        illegal = choice.remask.clone()
-        illegal[step.canvas.prompt_length :] = False
-        illegal |= choice.remask & (step.canvas.masked | choice.transfer)
-        if bool(illegal.any()):
-            raise DecodeError(f"sampler {name} remasked {_where(illegal)}: in the prompt or masked")
-    idle = not bool(choice.transfer.any()) and choice.remask is None
-    if idle and not choice.wait:
-        raise DecodeError(f"sampler {name} committed nothing at step {step.index} without waiting")
-
-
-def _where(mask: Tensor) -> str:
-    positions = mask.nonzero()[:, 0].tolist()
-    more = f" and {len(positions) - 8} more" if len(positions) > 8 else ""
-    return f"positions {', '.join(map(str, positions[:8]))}{more}"
-
-
 def open_run(
     model: Denoiser,
     sampler: Sampler,
@@ -205,7 +183,7 @@ def settle(run: Run, state: State) -> State | None:
     if state.index >= run.max_steps:
         raise DecodeError(
             f"sampler {run.sampler.name} took {run.max_steps} steps and block "
-            f"{state.block_index} is not full: {_where(state.canvas.masked)} are still masked"
+            f"{state.block_index} is not full: {where(state.canvas.masked)} are still masked"
         )
     return state
 

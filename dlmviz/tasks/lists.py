@@ -17,9 +17,9 @@ from __future__ import annotations
 import itertools
 import json
 import random
-from functools import cache
 
-from dlmviz.tasks.tables import column
+from dlmviz.tasks.tables.people import names as names_of_people
+from dlmviz.tasks.tables.people import unseen
 from dlmviz.tasks.tables.phrases import draw, invent, phrases
 from dlmviz.types import Example, Graph, Task
 
@@ -30,8 +30,6 @@ OPERATIONS = (
 FREE = frozenset({"shuffle", "insert_random", "remove_random", "replace_random"})
 LENGTHS = (*(3, 4, 5, 6) * 4, 7, 8)
 DRAWS = (*OPERATIONS, "sort", "sort")  # sorting is the hardest to learn
-UNSEEN = 0.06  # share of lists with made-up names, so that copying does not need known ones
-SAME_FIRST = 0.02  # share of names that take the first name of another, so that ties occur
 
 _OPENERS = (
     *(("Please {}.",) * 6 + ("{}.",) * 4),
@@ -43,45 +41,6 @@ _OPENERS = (
 
 def _phrase(rng: random.Random, operation: str, part: str) -> str:
     return draw(rng, phrases("list_phrases")[operation, part])
-
-
-def _name(rng: random.Random, invented: bool) -> str:
-    """ "First Last"; an invented name keeps a known first or last part half of the time."""
-    firsts, lasts = column("first_names", "name"), column("last_names", "name")
-    first = firsts[int(rng.random() * len(firsts))]
-    last = lasts[int(rng.random() * len(lasts))]
-    if invented:
-        kind = rng.random()
-        last = invent(rng).capitalize() if kind < 0.75 else last
-        first = invent(rng).capitalize() if kind > 0.5 else first
-    return f"{first} {last}"
-
-
-def _names(rng: random.Random, count: int) -> list[str]:
-    """`count` different names; at most two are invented, because the answer must fit."""
-    names: list[str] = []
-    unseen = rng.random() < UNSEEN
-    left = 2 * unseen
-    while len(names) < count:
-        invented = left > 0 and rng.random() < 0.5
-        name = _name(rng, invented)
-        if names and not unseen and rng.random() < SAME_FIRST:
-            name = f"{names[0].split()[0]} {name.split()[1]}"
-        if name not in names:
-            names.append(name)
-            left -= invented
-    return names
-
-
-def _unseen(names: list[str]) -> bool:
-    """Whether a part of any name is made up, so that copying it needs its letters."""
-    known = _known()
-    return not all(part in known for name in names for part in name.split())
-
-
-@cache
-def _known() -> frozenset[str]:
-    return frozenset((*column("first_names", "name"), *column("last_names", "name")))
 
 
 def _shuffled(rng: random.Random, names: list[str]) -> list[str]:
@@ -191,7 +150,7 @@ def _example(rng: random.Random) -> Example:
     operation = DRAWS[int(rng.random() * len(DRAWS))]
     inserts = operation.startswith("insert")
     length = min(LENGTHS[int(rng.random() * len(LENGTHS))], 7 if inserts else 8)
-    *names, word = _names(rng, length + 1)
+    *names, word = names_of_people(rng, length + 1)
     index = int(rng.random() * (length + inserts))
     text = _template(rng, operation, length)
     quote = rng.choice(('"', '"', '"', '"', '"', "", "", "'"))
@@ -202,7 +161,7 @@ def _example(rng: random.Random) -> Example:
         rare=invent(rng) if "{rare}" in text else "",
         digit=int(rng.random() * 9) + 1,
     )
-    data: dict[str, object] = {"input": names, "unseen": _unseen([*names, word])}
+    data: dict[str, object] = {"input": names, "unseen": unseen([*names, word])}
     data |= {"word": word} if inserts or operation.startswith("replace") else {}
     data |= {"index": index} if operation.endswith("index") else {}
     answer = _dump(_apply(rng, operation, names, word, index))

@@ -20,6 +20,14 @@ from typing import Any, NamedTuple
 
 from dlmviz.tasks.tables import column, rows
 from dlmviz.tasks.tables.noise import noisy
+from dlmviz.tasks.tables.pair_forms import (
+    COIN_FORMS,
+    DIGIT_FORMS,
+    FACT_FORMS,
+    LETTERED,
+    NAME_FORMS,
+    NAMED,
+)
 from dlmviz.types import Example, Graph, Task
 
 FEWEST = 12  # right answers a constraint must leave: two drawn apart agree in 1 of 12 at most
@@ -34,60 +42,6 @@ PARTS: Mapping[str, tuple[str, str]] = {
     "element": ("The symbol of ", " is "),
 }
 _WHAT = {"language": "official language", "element": "symbol"}  # the kind itself where absent
-FACT_FORMS = (
-    "Name {} and its {}.",
-    "Give {} and its {}.",
-    "Pick {} and tell me its {}.",
-    "Choose {} and name its {}.",
-    "Think of {} and name its {}.",
-    "Tell me {} and its {}.",
-    "Write {} with its {}.",
-    "Take {} and write its {}.",
-    "Can you name {} and its {}?",
-    "I need {} and its {}.",
-    "Find {} and its {}.",
-    "Say {} and its {}.",
-    "Select {} and state its {}.",
-    "Please name {} together with its {}.",
-    "Answer with {} and its {}.",
-    "I am looking for {} and its {}.",
-    "Mention {} and its {}.",
-)
-LETTERED = ("that starts with", "whose name starts with", "beginning with", "with the first letter")
-NAME_FORMS = (
-    "Write {} {} times.",
-    "Say {} {} times.",
-    "Choose {} and write it {} times.",
-    "Pick {} and repeat it {} times.",
-    "Think of {} and write it {} times.",
-    "Give me {} {} times.",
-    "Repeat {} {} times.",
-    "I want {} written {} times.",
-    "Think up {} and say it {} times.",
-)
-NAMED = ("one name", "a first name", "any name", "the same name")
-DIGIT_FORMS = (
-    "Write two digits that sum to {}.",
-    "Give two digits with the sum {}.",
-    "Name two digits whose sum is {}.",
-    "Which two digits add up to {}?",
-    "Find two digits that add up to {}.",
-    "Choose two digits that make {} together.",
-    "Write {} as the sum of two digits.",
-    "Split {} into two digits.",
-    "Pick two digits with a total of {}.",
-    "Tell me two digits that make {}.",
-    "I need two digits with the sum {}.",
-    "Two digits give {} in all. Which ones?",
-    "Write a sum of two digits that is {}.",
-    "What two digits add up to {}?",
-)
-COIN_FORMS = tuple(
-    f"{toss} a coin{once} and {write} {{}} times."
-    for toss in ("Toss", "Flip", "Throw")
-    for once in ("", " once")
-    for write in ("write the result", "say the result", "repeat the result", "write what you see")
-)
 COUNTS = {2: "two", 3: "three", 4: "four", 8: "eight"}
 _WORD_COUNTS = {"same_name": (2, 3, 4), "coin": (4, 8)}
 SIDES = ("heads", "tails")
