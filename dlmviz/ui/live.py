@@ -1,0 +1,196 @@
+"""Decoding for the page: a form becomes a RunSpec, a run becomes a stream of small messages."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import time
+import uuid
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import dlmviz
+from dlmviz import store
+from dlmviz.tasks import TASKS
+from dlmviz.types import DecodeError, Denoiser, Example, InputError, RunSpec, StepRecord, Trace
+from dlmviz.ui import payload
+from dlmviz.ui.shelves import Shelves
+
+PAUSE = 0.04  # seconds between messages: 25 a second are smooth, more would only queue up
+Loader = Callable[[str, str | None], Denoiser]
+
+
+@lru_cache(maxsize=1)
+def load(name: str, adapter: str | None) -> Denoiser:
+    """The model, kept from one press of Decode to the next.
+
+    One core is left to the browser that watches: threads that wait for each other on a busy core
+    make a step many times slower than one thread fewer does.
+    """
+    import torch
+
+    torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
+    return dlmviz.load(name, adapter=adapter)
+
+
+def spec_of(form: Mapping[str, Any]) -> RunSpec:
+    """The run a form describes. Raises InputError for what RunSpec refuses, or an empty prompt."""
+    if not _text(form["prompt"]):
+        raise InputError("the prompt is empty: type a question, or press one of the examples")
+    sampler = form["sampler"]
+    return RunSpec(
+        prompt=form["prompt"],
+        model=_text(form["other_model"]) or form["model"],
+        adapter=_text(form["adapter"]) or None,
+        gen_length=_whole("gen_length", form["gen_length"]),
+        block_length=_whole("block_length", form["block_length"]),
+        sampler=sampler,
+        params={
+            key.partition(".")[2]: value
+            for key, value in form.items()
+            if key.startswith(f"{sampler}.")
+        },
+        temperature=_filled("temperature", form["temperature"]),
+        cfg_scale=_filled("cfg_scale", form["cfg_scale"]),
+        logits_eos_inf=bool(form["logits_eos_inf"]),
+        confidence_eos_eot_inf=bool(form["confidence_eos_eot_inf"]),
+        score_dtype=form["score_dtype"],
+        chat=bool(form["chat"]),
+        forbid_mask=bool(form["forbid_mask"]),
+        stop="eos" if form["stop"] else "none",
+        seed=_whole("seed", form["seed"]),
+    )
+
+
+def _text(value: str | None) -> str:
+    """What was typed; a box that nobody touched holds None."""
+    return (value or "").strip()
+
+
+def _filled(name: str, value: Any) -> Any:
+    if value is None:
+        raise InputError(f"{name} is empty: type a number")
+    return value
+
+
+def _whole(name: str, value: Any) -> int:
+    if _filled(name, value) != int(value):
+        raise InputError(f"{name} must be a whole number: got {value!r}; try {int(value)}")
+    return int(value)
+
+
+def warm(model: str, other_model: str | None, adapter: str | None) -> None:
+    """Opens the model while its user reads the example, so that Decode starts at once."""
+    with contextlib.suppress(InputError):  # Decode will say what is wrong
+        load(_text(other_model) or model, _text(adapter) or None)
+
+
+def decode(
+    form: Mapping[str, Any],
+    example: Mapping[str, Any] | None,
+    shelves: Shelves,
+    load: Loader = load,
+) -> Iterator[str]:
+    """Messages of one run: begin, steps while they happen, finish; or problem.
+
+    Closing the generator ends the run within a step; what was decoded then stays on the spare shelf
+    under the id that `begin` named.
+    """
+    try:
+        spec = spec_of(form)
+        model = load(spec.model, spec.adapter)
+        start = dlmviz.begin(model, spec)
+        identity = uuid.uuid4().hex[:16]
+        yield payload.message("begin", header={**payload.header(start), "id": identity})
+        records = yield from _stream(model, start, identity, shelves)
+        trace = _graded(dlmviz.finish(model, start, records), example)
+        yield _finished(trace, identity, shelves)
+    except (InputError, DecodeError) as error:
+        yield payload.message("problem", text=str(error))
+
+
+def _stream(
+    model: Denoiser, start: Trace, identity: str, shelves: Shelves
+) -> Generator[str, None, list[StepRecord]]:
+    """Yields messages of new steps; returns all records."""
+    records: list[StepRecord] = []
+    sent, known, last, whole = 0, set(start.pieces), 0.0, False
+    try:
+        for _, record in dlmviz.steps(model, start.spec, start):
+            records.append(record)
+            if time.perf_counter() - last >= PAUSE:
+                yield _news(model, start, identity, records, sent, known)
+                sent, last = len(records), time.perf_counter()
+        whole = True
+    finally:
+        if records and not whole:
+            partial = dlmviz.finish(model, start, records)
+            store.save(partial, shelves.spare / f"{identity}.npz")
+    if sent < len(records):
+        yield _news(model, start, identity, records, sent, known)
+    return records
+
+
+def _news(
+    model: Denoiser,
+    start: Trace,
+    identity: str,
+    records: Sequence[StepRecord],
+    sent: int,
+    known: set[int],
+) -> str:
+    """The steps from `sent` on, with the pieces that they show for the first time."""
+    news = records[sent:]
+    ids = sorted(set().union(*(payload.unseen(record, known) for record in news)))
+    known.update(ids)
+    return payload.message(
+        "steps",
+        id=identity,
+        first=sent,
+        steps=[payload.step(record, start.offset) for record in news],
+        pieces=dict(zip(map(str, ids), model.pieces(ids), strict=True)),
+    )
+
+
+def _graded(trace: Trace, example: Mapping[str, Any] | None) -> Trace:
+    """The trace with its example and verdict, if the prompt is the example's."""
+    if not example or example["prompt"] != trace.spec.prompt:
+        return trace
+    correct = TASKS[example["task"]].score(Example(**example), trace.text)
+    kept = {"task": example["task"], "kind": example["kind"], "answer": example["answer"]}
+    info = {**trace.info, "example": {**kept, "correct": bool(correct)}}
+    return dataclasses.replace(trace, info=info)
+
+
+def _finished(trace: Trace, identity: str, shelves: Shelves) -> str:
+    """The last message; the run is in the store, or, if that fails, on the spare shelf."""
+    try:
+        saved = store.put(shelves.store, trace)
+        note = f"Done. Saved as {saved} in {shelves.store}."
+    except InputError as error:
+        store.save(trace, shelves.spare / f"{identity}.npz")
+        saved, note = identity, f"Done, but not kept: {error}"
+    return payload.message(
+        "finish",
+        id=identity,
+        saved=saved,
+        count=len(trace.steps),
+        text=trace.text,
+        numbers=payload.numbers(trace),
+        info=payload.header(trace)["info"],
+        note=note,
+    )
+
+
+def opened(path: str | Path, shelves: Shelves) -> str:
+    """The message that shows a file somebody gave; a problem leaves the page as it is."""
+    try:
+        trace = store.open_trace(path)
+        identity = store.run_id(trace)
+        store.save(trace, shelves.spare / f"{identity}.npz")
+    except InputError as error:
+        return payload.message("problem", text=str(error).replace(str(path), Path(path).name))
+    return payload.message("open", id=identity, note=f"Opened {Path(path).name}.")

@@ -1,0 +1,76 @@
+"""How gradio's own components look: one accent, quiet borders, the bundled IBM Plex fonts."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from dlmviz.ui.shelves import WEB
+
+SHEETS = ("page", "canvas", "panels")
+MODULES = sorted(path.name for path in WEB.glob("*.js"))
+HEAD = "".join(
+    [f'<link rel="stylesheet" href="dlmviz/web/{name}.css">' for name in SHEETS]
+    + [f'<link rel="modulepreload" href="dlmviz/web/{name}">' for name in MODULES]
+)
+SYSTEM = ("ui-sans-serif", "system-ui", "sans-serif")
+
+
+def theme() -> gr.themes.Base:
+    """The theme. Its fonts are files of gradio's package: nothing is fetched from elsewhere.
+
+    Only weights 400 and 700: the other files there hold a few letters, the rest would fall back.
+    """
+    return gr.themes.Base(
+        primary_hue=gr.themes.colors.sky,
+        neutral_hue=gr.themes.colors.gray,
+        radius_size=gr.themes.sizes.radius_md,
+        spacing_size=gr.themes.sizes.spacing_md,
+        text_size=gr.themes.sizes.text_md,
+        font=[gr.themes.LocalFont("IBM Plex Sans", weights=(400, 700)), *SYSTEM],
+        font_mono=[gr.themes.LocalFont("IBM Plex Mono", weights=(400, 700)), "monospace"],
+    ).set(
+        body_background_fill="#f7f7f5",
+        body_background_fill_dark="#101316",
+        body_text_color="#1b1f24",
+        body_text_color_dark="#e6e9ec",
+        body_text_color_subdued="#59636e",
+        body_text_color_subdued_dark="#9aa5b0",
+        block_background_fill="transparent",
+        block_background_fill_dark="transparent",
+        block_border_width="0px",
+        block_border_width_dark="0px",
+        block_shadow="none",
+        block_label_background_fill="transparent",
+        block_title_text_size="13px",
+        block_title_text_weight="600",
+        block_title_text_color="#1b1f24",
+        block_title_text_color_dark="#e6e9ec",
+        block_info_text_size="12px",
+        block_padding="0px",
+        input_background_fill="#ffffff",
+        input_background_fill_dark="#181c20",
+        input_border_color="#d9dcdf",
+        input_border_color_dark="#343b42",
+        input_shadow="none",
+        input_border_color_focus="#0072b2",
+        input_border_color_focus_dark="#56b4e9",
+        border_color_primary="#e3e4e2",
+        border_color_primary_dark="#2a3036",
+        button_primary_background_fill="#0072b2",
+        button_primary_background_fill_dark="#0072b2",
+        button_primary_background_fill_hover="#005f95",
+        button_primary_background_fill_hover_dark="#0a83c7",
+        button_primary_text_color="#ffffff",
+        button_primary_text_color_dark="#ffffff",
+        button_secondary_background_fill="#ffffff",
+        button_secondary_background_fill_dark="#1e2328",
+        button_secondary_border_color="#d9dcdf",
+        button_secondary_border_color_dark="#343b42",
+        button_border_width="1px",
+        slider_color="#0072b2",
+        slider_color_dark="#56b4e9",
+        checkbox_background_color_selected="#0072b2",
+        checkbox_background_color_selected_dark="#56b4e9",
+        checkbox_label_background_fill="#ffffff",
+        checkbox_label_background_fill_dark="#1e2328",
+    )

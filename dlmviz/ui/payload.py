@@ -1,0 +1,107 @@
+"""Traces as what the page draws: small JSON, arrays as base64. NumPy only.
+
+A run is a header and one entry a step. Positions are canvas positions; `at` lists those the model
+was asked about, and the arrays of a step run over `at` in that order.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import json
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import numpy as np
+
+from dlmviz.types import StepRecord, Trace
+
+SHOWN_INFO = ("title", "look", "example", "device", "model", "paper")
+
+
+def header(trace: Trace) -> dict[str, Any]:
+    """All of a trace but its steps."""
+    return {
+        "spec": dataclasses.asdict(trace.spec),
+        "prompt_length": trace.prompt_length,
+        "offset": trace.offset,
+        "mask_id": trace.mask_id,
+        "eos_id": trace.eos_id,
+        "initial": trace.initial.tolist(),
+        "pieces": {str(token): text for token, text in trace.pieces.items()},
+        "info": {key: trace.info[key] for key in SHOWN_INFO if key in trace.info},
+    }
+
+
+def step(record: StepRecord, offset: int) -> dict[str, Any]:
+    """One step. Confidence, entropy and score float32 [n], top ids int32 and probs float16 [n K].
+
+    `score` is left out where it equals the confidence.
+    """
+    rows = np.flatnonzero(~np.isnan(record.confidence))
+    entry: dict[str, Any] = {
+        "block": list(record.block),
+        "positions": record.positions.tolist(),
+        "tokens": record.tokens.tolist(),
+        "remasked": record.remasked.tolist(),
+        "nfe": record.nfe,
+        "seconds": round(record.seconds, 6),
+        "k": int(record.top_ids.shape[1]) if record.top_ids.ndim == 2 else 0,
+        "at": _packed(rows + offset, np.int32),
+        "confidence": _packed(record.confidence[rows], np.float32),
+        "entropy": _packed(record.entropy[rows], np.float32),
+        "top_ids": _packed(record.top_ids[rows], np.int32),
+        "top_probs": _packed(record.top_probs[rows], np.float16),
+    }
+    if not np.array_equal(record.score[rows], record.confidence[rows], equal_nan=True):
+        entry["score"] = _packed(record.score[rows], np.float32)
+    return entry
+
+
+def run(trace: Trace) -> dict[str, Any]:
+    """A finished trace, with its numbers."""
+    return {
+        **header(trace),
+        "steps": [step(record, trace.offset) for record in trace.steps],
+        "numbers": numbers(trace),
+        "text": trace.text,
+    }
+
+
+def numbers(trace: Trace) -> dict[str, Any]:
+    """The row of numbers the page shows; None where one is undefined."""
+    from dlmviz import metrics
+
+    row = metrics.row(trace)
+    return {key: _plain(value) for key, value in row.items() if key != "text"}
+
+
+def shown_ids(record: StepRecord) -> set[int]:
+    """Token ids that a step shows: what it wrote and what it could have written."""
+    top = record.top_ids[record.top_ids >= 0]
+    return {int(token) for token in np.unique(np.concatenate([record.tokens, top.ravel()]))}
+
+
+def unseen(record: StepRecord, known: Collection[int]) -> list[int]:
+    """Ids shown by this step for the first time, ascending."""
+    return sorted(shown_ids(record).difference(known))
+
+
+def message(kind: str, **fields: Any) -> str:
+    """One message to the page, as compact JSON."""
+    return dumps({"type": kind, **fields})
+
+
+def dumps(value: Mapping[str, Any]) -> str:
+    """Compact JSON; raises ValueError for NaN, which no browser would parse."""
+    return json.dumps(value, separators=(",", ":"), allow_nan=False, default=_plain)
+
+
+def _packed(values: np.ndarray, kind: Any) -> str:
+    little = np.ascontiguousarray(values).astype(np.dtype(kind).newbyteorder("<"))
+    return base64.b64encode(little.tobytes()).decode("ascii")
+
+
+def _plain(value: Any) -> Any:
+    """NumPy's numbers as Python's."""
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,0 +1,121 @@
+"""Where runs lie, and how the page gets them: three folders and two routes."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from dlmviz.store import open_trace
+from dlmviz.types import InputError
+from dlmviz.ui import payload
+
+WEB = Path(__file__).parent / "web"
+GALLERY = Path(__file__).parent.parent.parent / "assets" / "gallery"
+IDENTITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+# Gradio builds its own functions and inline styles; nothing may come from or go to another host.
+POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
+    "connect-src 'self'; worker-src 'self' blob:; object-src 'none'; base-uri 'self'; "
+    "frame-ancestors 'self'; form-action 'self'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+@dataclass(frozen=True)
+class Shelves:
+    """Folders of runs: bundled ones, the store, and a temporary one for what was not saved."""
+
+    gallery: Path
+    store: Path
+    spare: Path
+
+    def find(self, identity: str) -> Path | None:
+        """The file of a run; None for what is no id or is nowhere."""
+        if not IDENTITY.fullmatch(identity):
+            return None
+        folders = (self.gallery, self.store, self.spare)
+        paths = (folder / f"{identity}.npz" for folder in folders)
+        return next((path for path in paths if path.is_file()), None)
+
+    def bundled(self) -> list[dict[str, str]]:
+        """Id and title of every bundled run, in order of file name; damaged files are left out."""
+        found = []
+        for path in sorted(self.gallery.glob("*.npz")):
+            with contextlib.suppress(InputError):
+                title = open_trace(path).info.get("title", path.stem.replace("-", " "))
+                found.append({"id": path.stem, "title": str(title)})
+        return found
+
+
+def routes(shelves: Shelves) -> list[Any]:
+    """Routes of the page's own files and of its runs, as JSON and as files."""
+
+    def show(request: Request) -> Response:
+        identity, waits = request.path_params["identity"], "wait" in request.query_params
+        path = awaited(shelves, identity) if waits else shelves.find(identity)
+        if path is None and waits:
+            return Response(status_code=204)  # a run that was stopped before its first step
+        if path is None:
+            return JSONResponse({"problem": "there is no such run"}, status_code=404)
+        try:
+            text = payload.dumps(payload.run(open_trace(path)))
+        except InputError as error:
+            return JSONResponse({"problem": str(error)}, status_code=422)
+        return Response(text, media_type="application/json", headers={"Cache-Control": "no-store"})
+
+    def download(request: Request) -> Response:
+        path = shelves.find(request.path_params["identity"])
+        if path is None:
+            return JSONResponse({"problem": "there is no such run"}, status_code=404)
+        return FileResponse(path, filename=f"dlmviz-{path.name}")
+
+    return [
+        Route("/dlmviz/runs/{identity}.npz", download),
+        Route("/dlmviz/runs/{identity}", show),
+        Mount("/dlmviz/web", StaticFiles(directory=WEB)),
+    ]
+
+
+def awaited(shelves: Shelves, identity: str, seconds: float = 3.0) -> Path | None:
+    """The file of a run that is being written, as soon as it is there; None if it does not come."""
+    ends = time.monotonic() + seconds
+    while (path := shelves.find(identity)) is None and time.monotonic() < ends:
+        time.sleep(0.05)
+    return path
+
+
+class SecurityHeaders:
+    """Adds the headers of `HEADERS` to every answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(HEADERS)
+            await send(message)
+
+        await self.app(scope, receive, send_with_headers)
+
+
+def middleware() -> list[Middleware]:
+    return [Middleware(SecurityHeaders)]

@@ -1,0 +1,176 @@
+// The run view: builds the panels once, then listens to messages from the server.
+// Scrubbing never calls the server; it only sends new runs and, while decoding, new steps.
+
+import { makeCard } from "./card.js";
+import { el } from "./dom.js";
+import { makeMap } from "./map.js";
+import { makeAnswer, makeNumbers } from "./numbers.js";
+import { Run } from "./run.js";
+import { fittingSpeed, makeStore, startClock } from "./store.js";
+import { canvasKeys, makeScale, makeTokens, sentence } from "./tokens.js";
+import { makeTransport } from "./transport.js";
+
+const RUNS = new URL("dlmviz/runs/", document.baseURI).href;
+
+/** Mounts the view into a component once. `watch` and `props` are those of the component. */
+export function mount(element, props, watch) {
+  const root = element.querySelector(".dv-root");
+  if (!root || root.dataset.mounted) return;
+  root.dataset.mounted = "yes";
+  const store = makeStore();
+  const view = layout(root, store);
+  const receive = receiver(store, view);
+  startClock(store);
+  watchTheme(store);
+  watch("value", () => receive(JSON.parse(props.value)));
+  window.addEventListener("dlmviz:stopped", () => receive({ type: "stopped" }));
+  window.addEventListener("dlmviz:ended", () => receive({ type: "ended" }));
+  document.querySelector("#decode")?.addEventListener("click", () => note("Opening the model…"));
+  if (props.value) receive(JSON.parse(props.value));
+}
+
+function layout(root, store) {
+  const { prompt, canvas } = makeTokens(store);
+  const { bar, keys } = makeTransport(store);
+  canvas.addEventListener("keydown", canvasKeys(store, keys));
+  const toggle = (key, label, title) => {
+    const button = el("button", { type: "button", className: "dv-toggle", title, "aria-pressed": "false",
+      onclick: () => store.set({ [key]: !store.state[key] }) }, label);
+    store.on((state) => button.setAttribute("aria-pressed", String(state[key])));
+    return button;
+  };
+  const view = {
+    title: el("h2", {}, "Loading…"), look: el("p", { className: "dv-look" }), caption: el("p", { className: "dv-quiet" }), hint: el("p", { className: "dv-hint" }),
+    runs: el("select", { className: "dv-select", "aria-label": "Recorded runs", hidden: true }),
+    save: el("a", { className: "dv-save", hidden: true, download: "", title: "Download this run as a file (.npz)" }, "Save"),
+  };
+  const watchPanel = el("section", { className: "dv-panel dv-watch", "aria-label": "Token canvas" },
+    el("header", {}, view.title, el("div", { className: "dv-tools" }, view.runs, view.save)),
+    el("div", { className: "dv-about" }, view.look, view.caption),
+    prompt, canvas, view.hint,
+    el("footer", {}, makeScale(), el("span", { className: "dv-toggles" },
+      toggle("order", "Order", "Number every token by the step that wrote it (n)"), toggle("spaces", "Spaces", "Show spaces (s)"))),
+    bar);
+  const numbers = el("section", { className: "dv-panel" }, makeNumbers(store), makeAnswer(store));
+  root.replaceChildren(
+    el("div", { className: "dv-main" }, watchPanel, numbers),
+    el("div", { className: "dv-side" }, makeMap(store), makeCard(store)));
+  store.on((state) => {
+    const { run, step } = state;
+    if (!run) return;
+    view.hint.replaceChildren(...(step > 0 ? [said(run, step)] : hint()));
+    root.dataset.live = state.live;
+    root.dataset.playing = state.playing;
+  });
+  return view;
+}
+
+const hint = () => ["Grey blocks are unknown tokens. Press ", el("kbd", {}, "Space"), " to watch the model fill them in."];
+
+const said = (run, step) => sentence(run, step).replace(/^s/, "S");
+
+/** The function that takes one message: open, begin, steps, finish, problem, gallery. */
+function receiver(store, view) {
+  let token = 0; // of the newest request: an answer that comes late is dropped
+  const show = (run, patch) => {
+    describe(view, run);
+    store.set({ run, step: 0, speed: fittingSpeed(run.steps), pos: run.offset, hover: null, playing: false, live: false, follow: false, ...patch });
+  };
+  async function open(id, then = (header) => show(new Run(header)), query = "") {
+    const mine = ++token;
+    const answer = await fetch(RUNS + encodeURIComponent(id) + query).catch(() => null);
+    if (mine !== token || answer?.status !== 200) return false;
+    then({ ...(await answer.json()), id });
+    return true;
+  }
+  /** Gets what the server knows of a run that ended, however it ended; it may still be writing it. */
+  const settle = (id) => open(id, (header) => { if (store.state.run?.id === id) complete(header); }, "?wait");
+  function complete(header) {
+    const { run, step, pos } = store.state;
+    const last = header.steps.length;
+    if (run.steps !== last) return show(new Run(header), { step: step === run.steps ? last : step, pos });
+    run.finish(header);
+    run.learn(header.pieces);
+    describe(view, run);
+    store.set({ live: false, follow: false, finished: {}, speed: fittingSpeed(last) });
+  }
+  const act = {
+    open: async ({ id, note: text }) => {
+      if (await open(id)) note(text ?? "");
+      else note("This run cannot be shown: the server no longer has it, or its file is damaged.", true);
+    },
+    gallery: ({ runs, id }) => { gallery(view, runs, (chosen) => act.open({ id: chosen })); if (id) act.open({ id }).then(focusCanvas); else empty(view); },
+    begin: ({ header }) => { token++; show(new Run(header), { live: true, follow: true }); note("Decoding…"); reveal(); },
+    steps: ({ id, first, steps, pieces }) => {
+      const { run, follow } = store.state;
+      if (run?.id !== id || first > run.steps) return;
+      run.learn(pieces);
+      const fresh = steps.slice(run.steps - first);
+      run.append(fresh);
+      const grown = fresh.flatMap((entry) => [...entry.positions, ...entry.remasked]);
+      store.set(follow ? { grown, step: run.steps } : { grown });
+    },
+    finish: ({ id, saved, count, note: text, ...rest }) => {
+      const { run } = store.state;
+      note(text);
+      if (run?.id !== id) return;
+      run.id = saved;
+      if (run.steps === count) complete({ ...rest, pieces: {}, steps: run.records });
+      else settle(saved);
+    },
+    stopped: () => { if (store.state.live) { note("Stopped."); end(); } },
+    ended: () => { if (store.state.live) end(); },
+    problem: ({ text }) => { note(text, true); if (store.state.live) end(); },
+  };
+  function end() {
+    store.set({ live: false, follow: false });
+    settle(store.state.run.id);
+  }
+  return (message) => act[message.type]?.(message);
+}
+
+function describe(view, run) {
+  const { spec, info } = run;
+  const knobs = Object.entries(spec.params).map(([name, value]) => ` · ${name} ${value}`).join("");
+  view.title.textContent = info.title ?? `${spec.sampler}${knobs}`;
+  view.look.textContent = info.look ?? "";
+  const rule = info.title ? [`${spec.sampler}${knobs}`] : [];
+  view.caption.textContent = [...rule, spec.model, `${spec.gen_length} tokens in blocks of ${spec.block_length}`, `temperature ${spec.temperature}`, `seed ${spec.seed}`].join(" · ");
+  view.save.hidden = !run.id || run.text === null;
+  view.save.href = `${RUNS}${encodeURIComponent(run.id)}.npz`;
+}
+
+function gallery(view, runs, chosen) {
+  view.runs.hidden = runs.length < 2;
+  view.runs.replaceChildren(el("option", { value: "" }, "Recorded runs…"), ...runs.map(({ id, title }) => el("option", { value: id }, title)));
+  view.runs.onchange = () => { if (view.runs.value) chosen(view.runs.value); view.runs.value = ""; };
+}
+
+function empty(view) {
+  view.title.textContent = "No recorded run here";
+  view.caption.textContent = "Press an example and Decode, or open a saved run.";
+}
+
+/** Keys work at once: whoever opens the page may press Space. */
+function focusCanvas() {
+  if (document.activeElement === document.body) document.querySelector(".dv-canvas").focus({ preventScroll: true });
+}
+
+/** One sentence under the Decode button. */
+function note(text, problem = false) {
+  const line = document.querySelector(".dv-note");
+  if (!line) return;
+  line.textContent = text;
+  line.classList.toggle("dv-problem", problem);
+}
+
+/** On a narrow screen the tokens stand above the form: bring them into sight. */
+function reveal() {
+  const panel = document.querySelector(".dv-watch");
+  if (panel.getBoundingClientRect().bottom < 80) panel.scrollIntoView({ block: "start" });
+}
+
+function watchTheme(store) {
+  const observer = new MutationObserver(() => store.set({ theme: document.body.className }));
+  observer.observe(document.body, { attributes: true, attributeFilter: ["class"] });
+}

@@ -1,0 +1,72 @@
+// The numbers of a run, each with its definition, and the answer as text.
+
+import { el } from "./dom.js";
+import { number } from "./palette.js";
+
+const NUMBERS = [
+  ["nfe", "NFE", "Forward calls of the model in this run, probes included; a guided pair counts as one call.", 0],
+  ["steps", "steps", "How many times the sampler chose positions and wrote tokens there.", 0],
+  ["tpf", "TPF", "Tokens per forward: tokens up to the first end mark, divided by NFE.", 2],
+  ["afp", "AFP", "Average finalisation parallelism: those tokens, divided by the steps at which one became final.", 2],
+  ["kendall_tau_b", "τ-b", "Kendall's tau-b of position and final step: 1 is left to right, 0 is no order, −1 is right to left.", 2],
+  ["seconds", "seconds", "Wall time of all steps, with recording.", 2],
+];
+const HINT = "Point at a number to read what it means.";
+
+export function makeNumbers(store) {
+  const meaning = el("p", { className: "dv-quiet dv-meaning", id: "dv-meaning" }, HINT);
+  const tiles = NUMBERS.map(([key, label, text]) => {
+    const value = el("b", {}, "–");
+    const show = () => { meaning.textContent = text; };
+    const hide = () => { meaning.textContent = HINT; };
+    const tile = el("button", { type: "button", className: "dv-number", "data-key": key, "aria-describedby": "dv-meaning", title: text,
+      onpointerenter: show, onpointerleave: hide, onfocus: show, onblur: hide }, value, el("span", {}, label));
+    return { tile, value };
+  });
+  const bar = el("section", { className: "dv-numbers", "aria-label": "Numbers of this run" },
+    el("div", { className: "dv-tiles" }, ...tiles.map(({ tile }) => tile)), meaning);
+  store.on(({ run }, changed) => {
+    if (!run || !["run", "grown", "finished"].some((key) => changed.has(key))) return;
+    const known = run.numbers ?? sofar(run);
+    NUMBERS.forEach(([key, , , digits], i) => { tiles[i].value.textContent = number(known[key], digits); });
+  });
+  return bar;
+}
+
+/** What can be said before the end: counts and time. */
+function sofar(run) {
+  const sum = (key) => run.records.reduce((total, record) => total + record[key], 0);
+  return { nfe: sum("nfe"), steps: run.steps, seconds: sum("seconds") };
+}
+
+export function makeAnswer(store) {
+  const text = el("p", { className: "dv-text", dir: "auto" });
+  const badge = el("span", { className: "dv-badge", hidden: true });
+  const state = el("span", { className: "dv-quiet" });
+  const right = el("p", { className: "dv-text dv-pending", dir: "auto" });
+  const expected = el("details", { className: "dv-twin", hidden: true }, el("summary", {}, "A right answer"), right);
+  const box = el("section", { className: "dv-answer", "aria-label": "Answer" },
+    el("header", {}, el("h3", {}, "Answer"), badge, state), text, expected);
+  store.on(({ run, live }, changed) => {
+    if (!run || !["run", "grown", "finished", "live"].some((key) => changed.has(key))) return;
+    const done = run.text !== null;
+    const example = done ? run.info.example : null;
+    text.textContent = done ? run.text : partial(run);
+    text.classList.toggle("dv-pending", !done);
+    state.textContent = live ? "being written" : "";
+    badge.hidden = typeof example?.correct !== "boolean";
+    badge.textContent = example?.correct ? "✓ correct" : "✗ wrong";
+    badge.dataset.correct = Boolean(example?.correct);
+    expected.hidden = badge.hidden || example.correct;
+    right.textContent = example?.answer ?? "";
+  });
+  return box;
+}
+
+/** The text so far, with a block for every run of masks. */
+function partial(run) {
+  const tokens = Array.from(run.states.at(-1).slice(run.promptLength));
+  const end = tokens.indexOf(run.eosId);
+  return (end < 0 ? tokens : tokens.slice(0, end))
+    .map((token) => (token === run.maskId ? "░" : run.piece(token) ?? "")).join("").replace(/░{3,}/g, "░░ ");
+}

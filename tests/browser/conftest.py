@@ -1,0 +1,122 @@
+"""The real app on a free port, and a browser that can reach nothing else."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+ROOT = Path(__file__).parent.parent.parent
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
+    "--disable-background-networking --disable-component-update --disable-sync"
+)
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+SHOWN = ".dv-canvas[data-steps]"
+
+
+@dataclass
+class Visit:
+    """A page, what it asked the server for, and what it complained about."""
+
+    page: sync_api.Page
+    address: str
+    requests: list[str] = field(default_factory=list)
+    outside: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+    def open(self, query: str = "") -> None:
+        """Opens the app and waits until a run is on the canvas."""
+        self.page.goto(self.address + query)
+        self.page.wait_for_selector(SHOWN, timeout=60_000)
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def label(self) -> str:
+        return self.page.inner_text(".dv-label")
+
+
+def chromium() -> str:
+    """Path of an installed Chromium; skips where there is none."""
+    found = next((path for path in map(shutil.which, NAMES) if path), None)
+    if found is None:
+        pytest.skip("no Chromium is installed: apt-get install chromium")
+    return found
+
+
+@pytest.fixture(scope="session")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, float]]:
+    """(address, moment of the start) of `python app.py`."""
+    chromium()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    store = tmp_path_factory.mktemp("store")
+    command = [sys.executable, "app.py", "--port", str(port), "--store", str(store)]
+    began = time.monotonic()
+    process = subprocess.Popen(command, cwd=ROOT)
+    try:
+        address = f"http://127.0.0.1:{port}/"
+        _wait(address, process)
+        yield address, began
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def _wait(address: str, process: subprocess.Popen[bytes]) -> None:
+    for _ in range(1200):
+        assert process.poll() is None, "app.py ended before it served a page"
+        try:
+            urllib.request.urlopen(address, timeout=5).close()
+            return
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            time.sleep(0.05)
+    raise AssertionError("app.py served no page within a minute")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[sync_api.Browser]:
+    with sync_api.sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=chromium(), args=FLAGS.split())
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def visit(app: tuple[str, float], browser: sync_api.Browser) -> Iterator[Visit]:
+    """A fresh page; afterwards: no request left this machine, and nothing was complained about."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    seen = Visit(context.new_page(), app[0])
+
+    def only_ours(route: sync_api.Route) -> None:
+        if route.request.url.startswith(seen.address):
+            seen.requests.append(route.request.url)
+            route.continue_()
+        else:
+            seen.outside.append(route.request.url)
+            route.abort()
+
+    seen.page.route("**/*", only_ours)
+    seen.page.on("pageerror", lambda error: seen.complaints.append(str(error)))
+    seen.page.on(
+        "console",
+        lambda m: seen.complaints.append(m.text) if m.type == "error" else None,
+    )
+    yield seen
+    context.close()
+    assert seen.outside == []
+    assert seen.complaints == []

@@ -1,0 +1,61 @@
+"""Decoding with the built-in model in a real browser, against the real app."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.browser.conftest import ROOT, Visit
+
+BUILT_IN = ROOT / "assets" / "tiny-llada"
+LIVE = "document.querySelector('.dv-root').dataset.live === '%s'"
+STEPS = "+document.querySelector('.dv-canvas').dataset.steps"
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.skipif(not BUILT_IN.is_dir(), reason="assets/tiny-llada does not exist"),
+]
+
+
+def test_decoding_streams_and_the_cursor_is_ours(visit: Visit) -> None:
+    visit.open()
+    page = visit.page
+    page.get_by_role("button", name="Word problems").click()
+    page.wait_for_function("document.querySelector('#ask textarea').value.length > 5")
+    page.get_by_label("llada", exact=True).check()
+    page.click("#decode")
+    page.wait_for_function(f"{LIVE % 'true'} && {STEPS} >= 3", timeout=60_000)
+    page.focus(".dv-canvas")
+    visit.press("ArrowLeft")
+    held = page.get_attribute(".dv-canvas", "data-step")
+    seen = int(page.get_attribute(".dv-canvas", "data-steps") or 0)
+    page.wait_for_function(f"{STEPS} > {seen + 2}")
+    assert page.get_attribute(".dv-canvas", "data-step") == held
+    page.get_by_role("button", name="Jump to live").click()
+    page.wait_for_function(LIVE % "false", timeout=60_000)
+    assert re.fullmatch(r"Step (\d+) of \1", visit.label())
+    assert "Saved as" in page.inner_text(".dv-note")
+    page.focus(".dv-canvas")
+    visit.press("Home", "ArrowRight")
+    assert visit.label().startswith("Step 1 of")
+
+
+def test_stop_ends_the_run_and_frees_the_place(visit: Visit) -> None:
+    visit.open()
+    page = visit.page
+    page.get_by_role("button", name="Word problems").click()
+    page.wait_for_function("document.querySelector('#ask textarea').value.length > 5")
+    page.get_by_label("llada", exact=True).check()
+    page.click("#decode")
+    page.wait_for_function(f"{LIVE % 'true'} && {STEPS} >= 2", timeout=60_000)
+    page.click("#stop")
+    page.wait_for_function(LIVE % "false")
+    page.wait_for_selector(".dv-save:not([hidden])")
+    stopped = int(page.get_attribute(".dv-canvas", "data-steps") or 0)
+    assert stopped < 128
+    page.wait_for_timeout(500)
+    assert int(page.get_attribute(".dv-canvas", "data-steps") or 0) == stopped
+    page.click("#decode")
+    page.wait_for_function(f"{LIVE % 'true'} && {STEPS} >= 1", timeout=60_000)
+    page.click("#stop")

@@ -1,0 +1,90 @@
+"""Traces as the page gets them: nothing lost, nothing that could run."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dlmviz.types import Trace
+from dlmviz.ui import payload
+from tests.traces import SAT, three_steps
+
+WEB = Path(__file__).parent.parent / "dlmviz" / "ui" / "web"
+
+
+def replay(run: dict[str, Any], count: int) -> np.ndarray:
+    tokens = np.array(run["initial"])
+    for entry in run["steps"][:count]:
+        tokens[entry["positions"]] = entry["tokens"]
+        tokens[entry["remasked"]] = run["mask_id"]
+    return tokens
+
+
+def unpacked(text: str, kind: str) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(text), np.dtype(kind))
+
+
+def with_remasking(trace: Trace) -> Trace:
+    last = trace.steps[-1]
+    back = dataclasses.replace(
+        last,
+        index=3,
+        positions=np.array([], np.int32),
+        tokens=np.array([], np.int32),
+        remasked=np.array([3], np.int32),
+    )
+    return dataclasses.replace(trace, steps=(*trace.steps, back))
+
+
+def test_replaying_the_payload_gives_the_canvas_of_every_step() -> None:
+    trace = with_remasking(three_steps())
+    run = json.loads(payload.dumps(payload.run(trace)))
+    for count in range(len(trace.steps) + 1):
+        assert np.array_equal(replay(run, count), trace.canvas_at(count))
+
+
+def test_the_payload_carries_the_arrays_of_asked_positions_to_the_last_bit() -> None:
+    trace = three_steps()
+    for record in trace.steps:
+        entry = payload.step(record, trace.offset)
+        at = unpacked(entry["at"], "<i4")
+        assert np.array_equal(at, trace.offset + np.flatnonzero(~np.isnan(record.confidence)))
+        rows = at - trace.offset
+        assert np.array_equal(unpacked(entry["confidence"], "<f4"), record.confidence[rows])
+        assert np.array_equal(unpacked(entry["entropy"], "<f4"), record.entropy[rows])
+        ids = unpacked(entry["top_ids"], "<i4").reshape(-1, entry["k"])
+        assert np.array_equal(ids, record.top_ids[rows])
+        probs = unpacked(entry["top_probs"], "<f2").reshape(-1, entry["k"])
+        assert np.array_equal(probs, record.top_probs[rows])
+
+
+def test_the_score_travels_only_where_it_is_not_the_confidence() -> None:
+    record = three_steps().steps[0]
+    assert "score" not in payload.step(record, 2)
+    other = dataclasses.replace(record, score=record.score * 2)
+    assert np.array_equal(unpacked(payload.step(other, 2)["score"], "<f4"), other.score)
+
+
+def test_a_number_that_is_not_finite_never_reaches_the_page() -> None:
+    trace = dataclasses.replace(three_steps(), steps=())
+    numbers = json.loads(payload.dumps(payload.run(trace)))["numbers"]
+    assert numbers["tpf"] is None
+    with pytest.raises(ValueError, match="JSON compliant"):
+        payload.dumps({"x": float("nan")})
+
+
+def test_hostile_text_stays_text() -> None:
+    bad = "<img src=x onerror=alert(1)></script>\u2028"
+    trace = dataclasses.replace(three_steps(), text=bad, pieces={**three_steps().pieces, SAT: bad})
+    run = json.loads(payload.dumps(payload.run(trace)))
+    assert (run["text"], run["pieces"][str(SAT)]) == (bad, bad)
+    for path in WEB.glob("*.js"):
+        source = path.read_text(encoding="utf-8")
+        for sink in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("):
+            assert sink not in source, f"{path.name} uses {sink}"
