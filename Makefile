@@ -5,7 +5,7 @@ EVAL_N ?= 500
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: app test lint eval gallery bench screenshots clean
+.PHONY: app test lint eval card gallery bench screenshots clean
 .DEFAULT_GOAL := app
 
 $(READY): pyproject.toml constraints.txt
@@ -33,6 +33,9 @@ eval: $(READY) ## the model card's scores: benchmarks/results/model_card.json
 
 gallery: $(READY) ## the recorded runs that the app opens with
 	$(BIN)/python -m benchmarks.gallery
+
+card: $(READY) ## the model cards, from the results
+	$(BIN)/python -m benchmarks.card
 
 bench: $(READY) ## decode and start-up times: benchmarks/results/latency.json
 	$(BIN)/python -m benchmarks.latency
