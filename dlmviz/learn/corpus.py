@@ -213,6 +213,7 @@ def entities(repeats: int = 400) -> Iterator[str]:
         *(("elements", field) for field in ("element", "symbol")),
     ]
     words = {word for table, field in known for word in tables.column(table, field) if word}
+    words |= {"heads", "tails"}  # the first word of an answer has no space before it
     for word in sorted(words):
         for _ in range(repeats):
             yield f"{word} {word} {word}"
