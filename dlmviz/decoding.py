@@ -160,6 +160,7 @@ def open_run(
     keep: int,
     max_steps: int | None,
 ) -> Run:
+    """A run at its beginning, its random stream seeded by the spec; `max_steps` None is 8 T."""
     visible = torch.from_numpy(start.initial != start.mask_id).to(model.device)
     rng = torch.Generator(device=model.device).manual_seed(spec.seed)
     if max_steps is None:
@@ -168,6 +169,7 @@ def open_run(
 
 
 def first_canvas(run: Run) -> Canvas:
+    """The canvas that the run starts from, on the model's device."""
     tokens = torch.from_numpy(run.start.initial.astype(np.int64)).to(run.model.device)
     return Canvas(tokens, run.start.prompt_length, run.spec.block_length, run.start.mask_id)
 

@@ -168,6 +168,12 @@ def waits(step):
     return dataclasses.replace(nothing(step), wait=True)
 
 
+def remasks_a_mask(step):
+    remask = torch.zeros_like(step.candidates)
+    remask[-1] = True
+    return Choice(step.candidates, step.confidence, remask=remask)
+
+
 def remasks_prompt(step):
     remask = torch.zeros_like(step.candidates)
     remask[0] = True
@@ -180,6 +186,7 @@ def remasks_prompt(step):
         (everything, "sampler broken committed positions 0, 9.*which are no candidates"),
         (nothing, "sampler broken committed nothing at step 0"),
         (remasks_prompt, "sampler broken remasked positions 0: in the prompt"),
+        (remasks_a_mask, "sampler broken remasked positions 16: in the prompt or masked"),
         (waits, "sampler broken took 136 steps and block 0 is not full: positions 1, 2"),
     ],
 )
@@ -192,7 +199,15 @@ def test_a_model_that_keeps_proposing_the_mask_is_stopped() -> None:
     toy = Toy(mask_logit=50.0)
     with pytest.raises(DecodeError, match="took 136 steps"):
         decoding.decode(toy, FastDllm(), spec_of("fast_dllm", forbid_mask=False))
+    assert len(toy.calls) == 136
     assert MASK not in decoding.decode(Toy(mask_logit=50.0), FastDllm(), spec_of()).final
+
+
+def test_a_committed_mask_token_changes_nothing_and_is_not_recorded_as_a_commit() -> None:
+    trace = decoding.decode(Toy(mask_logit=50.0), Llada(), spec_of(forbid_mask=False))
+    assert trace.nfe == 16
+    assert all(len(record.positions) == 0 for record in trace.steps)
+    assert trace.final.tolist() == trace.initial.tolist()
 
 
 def test_candidates_stop_at_the_block_end_and_may_start_at_a_mask_of_the_prompt() -> None:
