@@ -14,7 +14,7 @@ def given(*words: str) -> Example:
     return Example("words", f"w{len(words)}", "", SENTENCE, {"words": list(words)})
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 6])
 def test_generated_answers_are_right_and_hold_the_given_words(count):
     found = [example for example in SAMPLE if example.kind == f"w{count}"][:300]
     assert len(found) == 300

@@ -1,4 +1,4 @@
-"""Write a sentence that holds one to five given words (kinds w1 to w5).
+"""Write a sentence that holds one to six given words (kinds w1 to w6).
 
 The sentences come from a small grammar of our own. Two parts must fit each other: a noun only goes
 with the verbs of its group, and a place or time only with its own preposition. Words that are
@@ -70,13 +70,13 @@ FORMS = (
     "Form a sentence. It must contain: {}.",
     "Given words: {}. Use them in a sentence.",
 )
-MOST = 5  # given words at most, of the six of a sentence
+MOST = 6  # given words at most: all that a sentence has
 
 _VERBS = {noun: verbs for nouns, verbs in GROUPS.items() for noun in nouns}
 _PREPOSITION = {place: word for word, places in PLACES.items() for place in places}
 _TIMES = {f"{opening} {time}": time for opening, times in PHRASES.items() for time in times}
 _NOUN_LIST, _PLACE_LIST, _TIME_LIST = tuple(_VERBS), tuple(_PREPOSITION), tuple(_TIMES.items())
-_KINDS = ("w1", "w2", "w3", "w4", "w5")
+_KINDS = ("w1", "w2", "w3", "w4", "w5", "w6")
 
 
 class Content(NamedTuple):
@@ -103,7 +103,7 @@ def parse(text: str) -> Content | None:
 
 
 def examples(n: int, seed: int) -> list[Example]:
-    """n examples with one to five given words, equally often; the same for the same seed."""
+    """n examples with one to six given words, equally often; the same for the same seed."""
     rng = Random(f"words:{seed}")
     return [_example(rng) for _ in range(n)]
 
