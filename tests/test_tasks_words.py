@@ -3,7 +3,17 @@ from collections import Counter
 
 import pytest
 
-from dlmviz.tasks.words import ADJECTIVES, ADVERBS, FORMS, GROUPS, PHRASES, PLACES, TASK, parse
+from dlmviz.tasks.words import (
+    ADJECTIVES,
+    ADVERBS,
+    FORMS,
+    GROUPS,
+    PHRASES,
+    PLACES,
+    TASK,
+    parse,
+    vocabulary,
+)
 from dlmviz.types import Example
 
 SAMPLE = TASK.examples(4000, 0)
@@ -122,3 +132,8 @@ def test_seeds_decide_the_examples_and_the_data_is_plain_json():
     assert not set(map(str, TASK.examples(50, 3))) & set(map(str, TASK.examples(50, 4)))
     for example in SAMPLE[:50]:
         assert json.loads(json.dumps(example.data)) == example.data
+
+
+def test_the_vocabulary_is_what_is_given_in_a_large_sample():
+    given_words = {word for example in SAMPLE for word in example.data["words"]}
+    assert vocabulary() == given_words

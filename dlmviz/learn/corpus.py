@@ -200,12 +200,13 @@ def texts(tasks: Mapping[str, Task], shares: Mapping[str, float], count: int) ->
 
 
 def entities(repeats: int = 400) -> Iterator[str]:
-    """Every name and fact of the tables, with and without a space before it, `repeats` times.
+    """Every name, fact and content word, with and without a space before it, `repeats` times.
 
     A tokenizer that has seen them gives each a token of its own: then a name is one decision, and
     a step that commits many tokens does not have to guess how many pieces it takes.
     """
     from dlmviz.tasks import tables
+    from dlmviz.tasks.words import vocabulary as content_words
 
     known = [
         *(("first_names", "name"), ("last_names", "name")),
@@ -214,6 +215,7 @@ def entities(repeats: int = 400) -> Iterator[str]:
     ]
     words = {word for table, field in known for word in tables.column(table, field) if word}
     words |= {"heads", "tails"}  # the first word of an answer has no space before it
+    words |= content_words()
     for word in sorted(words):
         for _ in range(repeats):
             yield f"{word} {word} {word}"

@@ -102,6 +102,13 @@ def parse(text: str) -> Content | None:
     return Content(adjective, noun, verb, adverb, place, time or "") if known and fits else None
 
 
+def vocabulary() -> frozenset[str]:
+    """Every word that can be given."""
+    verbs = {verb for group in GROUPS.values() for verb in group}
+    times = {time for group in PHRASES.values() for time in group}
+    return frozenset({*ADJECTIVES, *_NOUN_LIST, *verbs, *ADVERBS, *_PLACE_LIST, *times})
+
+
 def examples(n: int, seed: int) -> list[Example]:
     """n examples with one to six given words, equally often; the same for the same seed."""
     rng = Random(f"words:{seed}")
