@@ -2,6 +2,7 @@
 PYTHON ?= python3
 PORT ?= 7860
 EVAL_N ?= 500
+PB ?= $(wildcard ../shared/data/parallel_bench)
 BIN := .venv/bin
 READY := .venv/ready
 
@@ -28,8 +29,9 @@ lint: $(READY)
 	$(BIN)/ruff format
 	$(BIN)/mypy
 
-eval: $(READY) ## the model card's scores: benchmarks/results/model_card.json
-	$(BIN)/python -m benchmarks.evaluate --n $(EVAL_N)
+eval: $(READY) ## the model cards' scores, in one run a model: benchmarks/results/model_card*.json
+	$(BIN)/python -m benchmarks.evaluate --n $(EVAL_N) $(if $(PB),--parallel-bench $(PB))
+	$(BIN)/python -m benchmarks.evaluate --n $(EVAL_N) --model tiny-early --out model_card_early
 
 gallery: $(READY) ## the recorded runs that the app opens with
 	$(BIN)/python -m benchmarks.gallery

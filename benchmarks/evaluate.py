@@ -215,13 +215,22 @@ def main() -> int:
                 f"  n {row['n']}  NFE {row['nfe']}",
                 flush=True,
             )
-            results_file.write(options.out, gates.of(table), data)
+            results_file.write(options.out, gates.of(table), data, command(), options.commit)
     checked = gates.of(table)
-    results_file.write(options.out, checked, data)
+    results_file.write(options.out, checked, data, command(), options.commit)
     for row in checked:
         verdict = "pass" if row["pass"] else "MISS"
         print(f"{verdict}  {row['name']}: {row['value']} ({row['target']})")
     return 0 if all(row["pass"] for row in checked) else 1
+
+
+def command() -> str:
+    """The command line, without what only says where the files came from."""
+    words = sys.argv[1:]
+    if "--commit" in words:
+        at = words.index("--commit")
+        words = words[:at] + words[at + 2 :]
+    return " ".join(["python -m benchmarks.evaluate", *words])
 
 
 def _one_thread() -> None:
@@ -237,6 +246,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--missing", action="store_true", help="only arms the result lacks")
+    parser.add_argument("--commit", default="", help="what the files are, where git is not there")
     parser.add_argument("--out", default="model_card", help="results/OUT.json")
     return parser.parse_args()
 

@@ -21,13 +21,18 @@ def gate(name: str, value: float, target: str, passed: bool) -> dict[str, Any]:
     return {"name": name, "value": round(value, 4), "target": target, "pass": bool(passed)}
 
 
-def write(name: str, gates: Sequence[Mapping[str, Any]], data: Any, command: str = "") -> Path:
-    """The path of results/NAME.json, written whole or not at all."""
+def write(
+    name: str, gates: Sequence[Mapping[str, Any]], data: Any, command: str = "", at: str = ""
+) -> Path:
+    """The path of results/NAME.json, written whole or not at all.
+
+    `at`: the commit, for a machine that has the files without their history.
+    """
     RESULTS.mkdir(parents=True, exist_ok=True)
     path = RESULTS / f"{name}.json"
     content = {
         "command": command or " ".join(["python -m", _module(), *sys.argv[1:]]),
-        "commit": commit(),
+        "commit": at or commit(),
         "machine": machine(),
         "versions": {"python": platform.python_version()} | versions(),
         "gates": list(gates),
