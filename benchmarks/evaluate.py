@@ -215,13 +215,20 @@ def main() -> int:
                 f"  n {row['n']}  NFE {row['nfe']}",
                 flush=True,
             )
-            results_file.write(options.out, gates.of(table), data, command(), options.commit)
-    checked = gates.of(table)
+            results_file.write(
+                options.out, judged(options.model, table), data, command(), options.commit
+            )
+    checked = judged(options.model, table)
     results_file.write(options.out, checked, data, command(), options.commit)
     for row in checked:
         verdict = "pass" if row["pass"] else "MISS"
         print(f"{verdict}  {row['name']}: {row['value']} ({row['target']})")
     return 0 if all(row["pass"] for row in checked) else 1
+
+
+def judged(model: str, table: gates.Table) -> list[dict[str, Any]]:
+    """The gates of a table; none for tiny-early, whose point is to miss them."""
+    return [] if model == "tiny-early" else gates.of(table)
 
 
 def command() -> str:
