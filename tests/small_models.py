@@ -8,8 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast
+from tokenizers import (
+    AddedToken,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+)
+from transformers import CONFIG_MAPPING, AutoModelForMaskedLM, PreTrainedTokenizerFast
 
 from dlmviz.models.llada import LladaConfig, new
 
@@ -69,6 +77,69 @@ def write_tokenizer(folder: Path, template: str | None = TEMPLATE) -> Path:
     """`folder`, now with tokenizer files."""
     wrapped = PreTrainedTokenizerFast(tokenizer_object=byte_tokenizer(), chat_template=template)
     wrapped.save_pretrained(folder)
+    return folder
+
+
+WORDS = ["the", "cat", "dog", "sat", "##s", "##ing", "on", "mat", ".", ",", "a", "b"]
+SPECIALS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]  # ids 0..4
+SLIDING = {"local_attention": 6, "global_attn_every_n_layers": 2}  # three tokens to either side
+IDS = {"pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3}
+
+
+def word_pieces() -> PreTrainedTokenizerFast:
+    """A tokenizer as BERT's: 17 pieces in lower case, [CLS] and [SEP] around a text."""
+    pieces = {piece: i for i, piece in enumerate(SPECIALS + WORDS)}
+    tokenizer = Tokenizer(models.WordPiece(pieces, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    names = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, **dict(zip(names, SPECIALS, strict=True))
+    )
+
+
+def spaced_bytes() -> PreTrainedTokenizerFast:
+    """A tokenizer as RoBERTa's: bytes, and a <mask> that takes the space before it."""
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    pieces = {piece: i for i, piece in enumerate(["<s>", "<pad>", "</s>", *letters])}
+    tokenizer = Tokenizer(models.BPE(vocab=pieces, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
+    tokenizer.add_special_tokens(["<s>", "<pad>", "</s>", AddedToken("<mask>", lstrip=True)])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        cls_token="<s>",
+        pad_token="<pad>",
+        sep_token="</s>",
+        eos_token="</s>",
+        mask_token=AddedToken("<mask>", lstrip=True),
+    )
+
+
+def write_masked(folder: Path, kind: str, **changes: Any) -> Path:
+    """`folder`, holding a fresh random masked language model of three layers and its tokenizer."""
+    tokenizer = spaced_bytes() if kind == "roberta" else word_pieces()
+    fields: dict[str, Any] = {
+        "vocab_size": len(tokenizer) + 3,
+        "hidden_size": 32,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 4,
+        "intermediate_size": 48,
+        "max_position_embeddings": 40,
+        "initializer_range": 0.3,
+    }
+    if kind == "modernbert":
+        fields |= IDS | SLIDING | {"cls_token_id": 2, "sep_token_id": 3}
+    if kind == "distilbert":
+        fields |= {"dim": 32, "n_layers": 3, "n_heads": 4, "hidden_dim": 48}
+    network = AutoModelForMaskedLM.from_config(CONFIG_MAPPING[kind](**(fields | changes)))
+    network.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
     return folder
 
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from dlmviz.models import load
+from dlmviz.models.exact import Exact
 from dlmviz.models.llada import new
 from tests.small_models import DREAM, LLADA, config, copy, tokens, write
 
@@ -214,6 +215,12 @@ def test_left_to_right_use_is_refused(folder: Path) -> None:
         network.generate(tokens(1, 4))
     with pytest.raises(TypeError, match="no next-token loss"):
         network(tokens(1, 4), labels=tokens(1, 4))
+
+
+def test_the_exact_model_is_opened_by_name() -> None:
+    model = load("exact", device="cpu")
+    assert isinstance(model, Exact)
+    assert (model.name, model.device) == ("exact", torch.device("cpu"))
 
 
 @pytest.mark.gpu

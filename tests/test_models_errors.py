@@ -70,6 +70,7 @@ def test_dream_with_sliding_windows_is_refused(tmp_path: Path) -> None:
     ("name", "near"),
     [
         ("tinny", "tiny"),
+        ("exakt", "exact"),
         ("", "tiny"),
         ("  ", "tiny"),
         ("~no/such", "tiny"),
@@ -79,7 +80,7 @@ def test_dream_with_sliding_windows_is_refused(tmp_path: Path) -> None:
 )
 def test_an_unknown_name_lists_what_there_is_and_the_nearest(name: str, near: str) -> None:
     sentence = refused(name)
-    assert "tiny, tiny-early, a local folder" in sentence
+    assert "tiny, tiny-early, exact, a local folder" in sentence
     assert sentence.endswith(near) or sentence.endswith(f"{near}?")
 
 
@@ -118,7 +119,7 @@ def test_a_config_that_is_none_is_refused(text: str, words: str, tmp_path: Path)
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"model_type": "gpt2"}, "model of type 'gpt2'; only llada and Dream"),
+        ({"model_type": "gpt2"}, "model of type 'gpt2'; only llada, Dream and masked"),
         ({"d_model": None}, "lacks d_model"),
         ({"d_model": "wide"}, "expected int, got str (value: 'wide')"),
         ({"n_heads": 0}, "n_heads must be a whole number >= 1: got 0"),
@@ -187,6 +188,10 @@ def test_a_tokenizer_that_is_broken_or_too_big_is_refused(tmp_path: Path) -> Non
     assert "tokenizer in" in refused(broken)
     small = write(tmp_path / "small", vocab_size=259, embedding_size=None)
     assert "260 tokens, the model only 259" in refused(write_tokenizer(small))
+
+
+def test_the_exact_model_takes_no_adapter() -> None:
+    assert "exact takes no adapter: got 'somewhere'" in refused("exact", adapter="somewhere")
 
 
 def test_a_device_or_dtype_that_is_none_is_refused() -> None:

@@ -52,6 +52,54 @@ def test_a_mask_in_the_prompt_is_the_mask(model: Any) -> None:
     assert model.encode(f"a{MASK}", chat=False)[-1] == model.special.mask
 
 
+@pytest.mark.parametrize("chat", [True, False])
+def test_a_span_stands_for_so_many_masks_anywhere(model: Any, chat: bool) -> None:
+    """The ids are those of the text with the model's own mask token written out."""
+    for prompt, spelled in (
+        ("x[MASK]", f"x{MASK}"),
+        ("[MASK:12] a", f"{MASK * 12} a"),
+        ("  an a[MASK:2]\n a [MASK] a[MASK]", f"  an a{MASK * 2}\n a {MASK} a{MASK}"),
+        ("[MASK][MASK:3]", MASK * 4),
+        ("[MASK:007]", MASK * 7),
+    ):
+        ids = model.encode(prompt, chat=chat)
+        assert ids == model.encode(spelled, chat=chat)
+        assert ids.count(model.special.mask) == spelled.count(MASK)
+
+
+def test_the_space_behind_a_span_stays_with_its_word(model: Any) -> None:
+    assert model.encode("[MASK] a[MASK]a", chat=False) == [257, 256, 257, BYTE_IDS["a"]]
+
+
+@pytest.mark.parametrize(
+    "prompt", ["[mask]", "[MASK", "[MASKED]", "MASK:3", "[MASK:3\n]", "[ MASK]"]
+)
+def test_what_is_no_span_is_text(model: Any, prompt: str) -> None:
+    ids = model.encode(prompt, chat=False)
+    assert model.special.mask not in ids
+    assert model.text(ids) == prompt
+
+
+@pytest.mark.parametrize("number", ["0", "x", "", "-1", "1.5", " 3", "٣", "65", "9" * 5000])
+def test_a_span_that_is_no_number_of_masks_is_refused(model: Any, number: str) -> None:
+    with pytest.raises(InputError, match=r"stand for 1 to 64 masks, .*: got .* for n; write"):
+        model.encode(f"a [MASK:{number}] b")
+
+
+def test_more_masks_than_the_context_holds_are_refused(model: Any) -> None:
+    assert len(model.encode("[MASK:64]", chat=False)) == model.context_length == 64
+    with pytest.raises(InputError, match=r"holds 65 masks, the model's context 64 tokens; write"):
+        model.encode("[MASK:64][MASK]", chat=False)
+
+
+def test_a_span_is_a_mask_where_the_tokenizer_does_not_know_the_mask(tmp_path: Path) -> None:
+    model = load(str(write_tokenizer(write(tmp_path, mask_token_id=13))), device="cpu")
+    a, letter = 256, BYTE_IDS["x"]
+    assert model.encode(" a[MASK:2] ax[MASK]", chat=False) == [a, 13, 13, a, letter, 13]
+    chat = model.encode("x[MASK]")
+    assert chat == [*model.encode("<user>x", chat=False), 13, *model.encode("<answer>", chat=False)]
+
+
 @pytest.mark.parametrize("prompt", ["", " ", "\n\t "])
 def test_a_blank_prompt_is_refused(model: Any, prompt: str) -> None:
     with pytest.raises(InputError, match="prompt is empty; type"):

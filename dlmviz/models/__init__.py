@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from dlmviz.models import adapters, checkpoint, dream, llada
-from dlmviz.models.transformer import Family, TransformerDenoiser, open_denoiser
-from dlmviz.types import InputError
+from dlmviz.models import adapters, checkpoint, dream, llada, masked_lm
+from dlmviz.models.transformer import Family, open_denoiser
+from dlmviz.types import Denoiser, InputError
 
 FAMILIES: dict[str, Family] = {family.model_type: family for family in (llada.FAMILY, dream.FAMILY)}
 
@@ -16,26 +16,44 @@ def load(
     adapter: str | None = None,
     device: str | torch.device | None = None,
     dtype: str | torch.dtype | None = None,
-) -> TransformerDenoiser:
+) -> Denoiser:
     """The Denoiser called `name`, with a PEFT `adapter` folder on top if one is given.
 
-    `name`: tiny, tiny-early, a local folder in LLaDA's or Dream's format, or a hub id. `device`:
-    CUDA where there is one. `dtype`: float32, but on CUDA a bfloat16 checkpoint stays bfloat16.
-    Raises InputError for anything that cannot be opened.
+    `name`: tiny, tiny-early, exact, a local folder or a hub id of a checkpoint in LLaDA's or
+    Dream's format or of a masked language model that transformers knows (BERT and its kin).
+    `device`: CUDA where there is one. `dtype`: float32, but on CUDA a bfloat16 checkpoint stays
+    bfloat16. Raises InputError for anything that cannot be opened.
     """
     where = _device(device)
+    if name == checkpoint.EXACT:
+        return _exact(name, adapter, where)
     folder = checkpoint.find(name)
     config = checkpoint.read_config(folder)
     kind = config.get("model_type")
-    if kind not in FAMILIES:
+    if kind not in FAMILIES and kind not in masked_lm.KINDS:
         raise InputError(
-            f"{folder} holds a model of type {kind!r}; only {' and '.join(FAMILIES)} can be "
-            "opened; give the folder or hub id of a masked diffusion model"
+            f"{folder} holds a model of type {kind!r}; only {', '.join(FAMILIES)} and masked "
+            "language models such as bert, roberta and modernbert can be opened; "
+            "give the folder or hub id of one of them"
         )
     stored = str(config.get("torch_dtype") or config.get("dtype"))
     precision = _dtype(dtype, where, stored)
-    model = open_denoiser(FAMILIES[kind], name, folder, where, precision)
+    if kind in FAMILIES:
+        model = open_denoiser(FAMILIES[kind], name, folder, where, precision)
+    else:
+        model = masked_lm.open_masked_lm(name, folder, where, precision)
     return model if adapter is None else adapters.adapt(model, adapter)
+
+
+def _exact(name: str, adapter: str | None, where: torch.device) -> Denoiser:
+    if adapter is not None:
+        raise InputError(
+            f"the model {name} takes no adapter: got {adapter!r}; it has no weights, "
+            "leave the adapter out or take another model"
+        )
+    from dlmviz.models.exact import open_exact  # builds its law, which nothing else needs
+
+    return open_exact(name, where)
 
 
 def _device(device: str | torch.device | None) -> torch.device:

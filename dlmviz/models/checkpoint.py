@@ -1,4 +1,4 @@
-"""A checkpoint folder as it lies on disk: where it is, its config, its tensors, its fingerprint."""
+"""A checkpoint folder: where it is, its config, its tensors, its fingerprint, its network."""
 
 from __future__ import annotations
 
@@ -7,20 +7,36 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+from huggingface_hub.errors import (
+    HfHubHTTPError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    StrictDataclassError,
+)
+from safetensors import SafetensorError
+from transformers.utils import logging
 
+from dlmviz.models.probe import ATTENTION
 from dlmviz.types import InputError
 
 # name -> folder in assets/ and the preset of dlmviz.learn.pretrain that makes it
 BUILT_IN = {"tiny": ("tiny-llada", "tiny"), "tiny-early": ("tiny-early", "early")}
+EXACT = "exact"  # made in code, without a checkpoint
 PUBLISHED = ("GSAI-ML/LLaDA-8B-Instruct", "Dream-org/Dream-v0-Instruct-7B")
 SMALL = 200_000_000  # bytes of weights that are cheap to hash whole
+UNREADABLE = (
+    *(OSError, SafetensorError, StrictDataclassError),
+    *(ValueError, TypeError, KeyError, AttributeError, AssertionError, NotImplementedError),
+)
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
-HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "merges.txt"]  # no code, no pickles
+HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "merges.txt", "vocab.txt"]  # no code, no pickles
 VOLATILE = ("transformers_version", "torch_dtype", "dtype", "_name_or_path")
 
 
@@ -36,11 +52,12 @@ def find(name: str) -> Path:
         return Path(path)
     if HUB_ID.fullmatch(name):
         return _from_hub(name)
-    near = difflib.get_close_matches(name, [*BUILT_IN, *PUBLISHED], n=1, cutoff=0.4)
+    near = difflib.get_close_matches(name, [*BUILT_IN, EXACT, *PUBLISHED], n=1, cutoff=0.4)
     hint = f"did you mean {near[0]}?" if near else "try tiny"
     raise InputError(
-        f"no model or folder called {name!r}; a model is tiny, tiny-early, a local folder in "
-        f"LLaDA's or Dream's format, or a hub id such as {PUBLISHED[0]}; {hint}"
+        f"no model or folder called {name!r}; a model is tiny, tiny-early, {EXACT}, a local "
+        "folder with config.json and model.safetensors, or a hub id such as "
+        f"{PUBLISHED[0]}; {hint}"
     )
 
 
@@ -155,6 +172,73 @@ def fingerprint(folder: Path, config: dict[str, Any], vocabulary: str) -> str:
         digest.update(json.dumps([name, entry["dtype"], entry["shape"]]).encode())
         digest.update(data[slice(*entry["data_offsets"])])
     return digest.hexdigest()
+
+
+def open_network(
+    network_class: Any,
+    folder: Path,
+    config: Callable[[], Any],
+    dtype: torch.dtype,
+    attention: str | None = ATTENTION,
+    spare: Sequence[str] = (),
+) -> Any:
+    """The network with the folder's weights, or InputError; never one that is loaded half.
+
+    `attention` None: what transformers chooses. `spare`: patterns of tensors that a file may hold
+    and the network has no use for.
+    """
+    try:
+        with _quiet():
+            network, report = network_class.from_pretrained(
+                folder,
+                config=config(),
+                dtype=dtype,
+                attn_implementation=attention,
+                use_safetensors=True,
+                local_files_only=True,
+                ignore_mismatched_sizes=True,  # reported below, with the rest
+                output_loading_info=True,
+            )
+    except InputError:
+        raise
+    except UNREADABLE as error:
+        raise InputError(
+            f"the checkpoint in {folder} cannot be opened ({first_line(error)}); "
+            "its config.json and weights must be those of one published model"
+        ) from error
+    _check_report(folder, report, spare)
+    return network
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """transformers without its progress bar and its table of misfits, which we report."""
+    bars, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+def _check_report(folder: Path, report: dict[str, Any], spare: Sequence[str]) -> None:
+    """InputError where the file's tensors and the config's are not the same set and shapes."""
+    misfits = []
+    for kind in ("missing", "unexpected", "mismatched"):
+        keys = sorted(k if isinstance(k, str) else k[0] for k in report[f"{kind}_keys"])
+        if kind == "unexpected":
+            keys = [key for key in keys if not any(re.match(name, key) for name in spare)]
+        if keys:
+            word = "mis-shaped" if kind == "mismatched" else kind
+            misfits.append(f"{len(keys)} {word} (first {keys[0]})")
+    if misfits:
+        raise InputError(
+            f"the weights in {folder} do not fit its config.json: {', '.join(misfits)} tensors; "
+            "nothing was loaded, copy both from one checkpoint"
+        )
 
 
 def first_line(error: BaseException) -> str:

@@ -1,28 +1,39 @@
-"""A Denoiser over a transformers network: logits at asked rows, attention, hidden states."""
+"""A Denoiser over a transformers network: logits at asked rows, attention, hidden states.
+
+Letters: B sequences, T canvas positions, W window, R asked rows, n rows of all sequences, D hidden
+width, V vocabulary.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub.errors import StrictDataclassError
-from safetensors import SafetensorError
 from torch import Tensor
-from transformers.utils import logging
 
 from dlmviz.models import checkpoint
-from dlmviz.models.probe import ATTENTION, probe
+from dlmviz.models.probe import probe
 from dlmviz.models.vocabulary import Vocabulary, open_vocabulary
+from dlmviz.models.windows import Kept, Window, window
 from dlmviz.types import InputError, Prediction, Special
 
-UNREADABLE = (
-    *(OSError, SafetensorError, StrictDataclassError),
-    *(ValueError, TypeError, KeyError, AttributeError, AssertionError),
-)
+Pick = Callable[[Tensor], Tensor]  # [B T D] -> [n D], the rows that are asked
+
+
+def read_decoder(
+    network: Any, tokens: Tensor, padding: Tensor | None, pick: Pick, **extra: Any
+) -> tuple[Tensor, Tensor]:
+    """(hidden states [n D], logits [n V]) of a network with `.model` and `.lm_head`.
+
+    `padding`: bool [B T], true at real tokens. `extra` goes to the attention function.
+    """
+    mask = None if padding is None else padding[:, None, None, :]
+    out = network.model(tokens, attention_mask=mask, use_cache=False, **extra)
+    read = pick(out.last_hidden_state)
+    return read, network.lm_head(read)
 
 
 @dataclass(frozen=True)
@@ -51,11 +62,15 @@ class TransformerDenoiser:
     device: torch.device
     network: Any
     vocabulary: Vocabulary
+    read: Callable[..., tuple[Tensor, Tensor]] = read_decoder  # how the network is asked
     shift: int = 0
+    windows: bool = False
+    attends: bool = True
+    closing: tuple[int, ...] = ()
 
     def encode(self, prompt: str, chat: bool = True) -> list[int]:
         """See types.Denoiser. InputError for a blank prompt or a model without a tokenizer."""
-        return self.vocabulary.encode(prompt, chat)
+        return self.vocabulary.encode(prompt, chat, self.special.mask, self.context_length)
 
     def text(self, ids: Sequence[int]) -> str:
         """See types.Denoiser."""
@@ -73,32 +88,64 @@ class TransformerDenoiser:
         layers: Sequence[int] = (),
         hidden: bool = False,
         padding: Tensor | None = None,
+        keep: bool = False,
+        cache: Kept | None = None,
+        start: int = 0,
     ) -> list[Prediction]:
-        """See types.Denoiser. Attention of padded keys is zero."""
-        assert all(0 <= layer < self.layers for layer in layers), f"layers {layers}"
+        """See types.Denoiser. Attention of padded keys is zero; `keep` works in a window, too.
+
+        In a window of a shifted model the first position has no row before it and reads its own.
+        """
         tokens = tokens.to(self.device)
+        stop = start + tokens.shape[1]
         if rows is None:
-            rows = [torch.arange(tokens.shape[1])] * len(tokens)
+            rows = [torch.arange(start, stop)] * len(tokens)
         rows = [asked.to(self.device) for asked in rows]
         assert len(rows) == len(tokens), "one list of rows for each sequence"
-
-        watch = probe(layers)
-        mask = None if padding is None else padding.to(self.device)[:, None, None, :]
-        extra = {} if watch is None else {"probe": watch}
-        states = self.network.model(
-            tokens, attention_mask=mask, use_cache=False, **extra
-        ).last_hidden_state
-        attention = [None] * len(tokens) if watch is None else watch.mean()
-        # One product for all sequences, whose numbers of rows differ; position 0 reads row 0.
-        pairs = zip(states, rows, strict=True)
-        read = torch.cat([state[(asked - self.shift).clamp(min=0)] for state, asked in pairs])
-        logits = self.network.lm_head(read)
+        assert all(0 <= layer < self.layers for layer in layers), f"layers {layers}"
+        assert self.attends or not layers, f"{self.name} gives no attention"
+        assert start == 0 or cache is not None, "only a window starts elsewhere"
+        extra: dict[str, Any] = {}
+        watch, part = probe(layers), window(start, cache, keep)
+        if watch is not None:
+            extra["probe"] = watch
+        if part is not None:
+            self._check_window(tokens, rows, layers, padding, part)
+            extra["window"] = part
+            extra["position_ids"] = torch.arange(start, stop, device=self.device)[None]
+        # One product for all sequences, whose numbers of rows differ; the first reads row 0.
+        places = [(asked - start - self.shift).clamp(min=0) for asked in rows]
+        read, logits = self.read(
+            self.network,
+            tokens,
+            None if padding is None else padding.to(self.device),
+            lambda states: torch.cat([s[r] for s, r in zip(states, places, strict=True)]),
+            **extra,
+        )
         logits[:, self.true_vocab_size :] = float("-inf")
         sizes = [len(asked) for asked in rows]
+        attention = [None] * len(tokens) if watch is None else watch.mean()
         parts = zip(
             rows, torch.split(logits, sizes), attention, torch.split(read, sizes), strict=True
         )
-        return [Prediction(r, z, a, h if hidden else None) for r, z, a, h in parts]
+        kept = None if part is None else part.keep()
+        return [Prediction(r, z, a, h if hidden else None, kept) for r, z, a, h in parts]
+
+    def _check_window(
+        self,
+        tokens: Tensor,
+        rows: Sequence[Tensor],
+        layers: Sequence[int],
+        padding: Tensor | None,
+        part: Window,
+    ) -> None:
+        assert self.windows, f"{self.name} keeps no keys and values"
+        assert len(tokens) == 1, "keys and values are kept of one sequence"
+        assert padding is None, "a canvas with kept keys and values has no padding"
+        if part.kept is not None:
+            assert not layers, "a window sees a part of the attention only"
+            inside = (part.start <= rows[0]) & (rows[0] < part.start + tokens.shape[1])
+            assert bool(inside.all()), "a window predicts its own positions only"
 
 
 def open_denoiser(
@@ -113,7 +160,7 @@ def open_denoiser(
         folder, family.tokenizer, given.get("embedding_size") or given["vocab_size"]
     )
     fingerprint = checkpoint.fingerprint(folder, given, vocabulary.fingerprint)
-    network = _open_network(family, folder, given, dtype)
+    network = checkpoint.open_network(family.network, folder, lambda: family.config(**given), dtype)
     true_size = getattr(network.config, "true_vocab_size", network.config.vocab_size)
     return TransformerDenoiser(
         name=name,
@@ -127,61 +174,8 @@ def open_denoiser(
         network=network.to(device).eval(),
         vocabulary=vocabulary,
         shift=family.shift,
+        windows=True,
     )
-
-
-def _open_network(family: Family, folder: Path, given: dict[str, Any], dtype: torch.dtype) -> Any:
-    """The network with the folder's weights, or InputError; never one that is loaded half."""
-    try:
-        with _quiet():
-            network, report = family.network.from_pretrained(
-                folder,
-                config=family.config(**given),
-                dtype=dtype,
-                attn_implementation=ATTENTION,
-                use_safetensors=True,
-                local_files_only=True,
-                ignore_mismatched_sizes=True,  # reported below, with the rest
-                output_loading_info=True,
-            )
-    except InputError:
-        raise
-    except UNREADABLE as error:
-        raise InputError(
-            f"the checkpoint in {folder} cannot be opened ({checkpoint.first_line(error)}); "
-            "its config.json and weights must be of one published LLaDA or Dream model"
-        ) from error
-    _check_report(folder, report)
-    return network
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """transformers without its progress bar and its table of misfits, which we report."""
-    bars, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
-
-
-def _check_report(folder: Path, report: dict[str, Any]) -> None:
-    """InputError where the file's tensors and the config's are not the same set and shapes."""
-    misfits = []
-    for kind in ("missing", "unexpected", "mismatched"):
-        keys = sorted(k if isinstance(k, str) else k[0] for k in report[f"{kind}_keys"])
-        if keys:
-            word = "mis-shaped" if kind == "mismatched" else kind
-            misfits.append(f"{len(keys)} {word} (first {keys[0]})")
-    if misfits:
-        raise InputError(
-            f"the weights in {folder} do not fit its config.json: {', '.join(misfits)} tensors; "
-            "nothing was loaded, copy both from one checkpoint"
-        )
 
 
 def _special(folder: Path, config: Any, vocabulary: Vocabulary, size: int) -> Special:
