@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.results_file import RESULTS
+from benchmarks.samplers import GROUPS, SETTINGS
 
 ASSETS = Path(__file__).resolve().parents[1] / "assets"
-SETTINGS = ("greedy", "tau 0.9", "tau 0.7", "tau 0.5")
+COLUMNS = ("greedy", "tau 0.9", "tau 0.7", "tau 0.5")
 
 TEMPLATE = Path(__file__).with_name("model_card.template.md")
 
@@ -39,17 +40,37 @@ def main() -> None:
         print(path.relative_to(ASSETS.parent))
         if name == "tiny":
             readme = ASSETS.parent / "README.md"
-            readme.write_text(with_table(readme.read_text(), table(scores["data"]["arms"])))
+            text = with_table(readme.read_text(), table(scores["data"]["arms"]), "scores")
+            readme.write_text(with_table(text, sampler_table(), "samplers"))
 
 
-def with_table(text: str, scores: str) -> str:
-    """The text with what stands between the two score marks replaced."""
-    start, end = "<!-- scores -->\n", "<!-- end of scores -->"
+def with_table(text: str, made: str, name: str) -> str:
+    """The text with what stands between the two marks of that name replaced."""
+    start, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
     before, mark, rest = text.partition(start)
     _, closing, after = rest.partition(end)
-    assert mark, "README.md has lost its score mark"
-    assert closing, "README.md has lost the end of its scores"
-    return f"{before}{start}{scores}{end}{after}"
+    assert mark, f"README.md has lost its mark {name}"
+    assert closing, f"README.md has lost the end of {name}"
+    return f"{before}{start}{made}{end}{after}"
+
+
+def sampler_table() -> str:
+    """Accuracy and forwards of every sampler, a column a task; a dash where none was measured."""
+    result = json.loads((RESULTS / "samplers.json").read_text())
+    arms = result["data"]["arms"]
+    n = {row["n"] for row in arms.values()}
+    lines = [
+        f"| sampler (n {', '.join(map(str, sorted(n)))} a task) | " + " | ".join(GROUPS) + " |",
+        "|---" * (len(GROUPS) + 1) + "|",
+    ]
+    for label in SETTINGS:
+        cells = [arms.get(f"{group}/{label}") for group in GROUPS]
+        words = [
+            f"{row['accuracy']:.1f} ± {row['standard_error']:.1f}; {row['nfe']:.1f}" if row else "–"
+            for row in cells
+        ]
+        lines.append(f"| {label} | " + " | ".join(words) + " |")
+    return "\n".join(lines) + "\n"
 
 
 def card(name: str, folder: Path, scores: Mapping[str, Any]) -> str:
@@ -90,7 +111,7 @@ def card(name: str, folder: Path, scores: Mapping[str, Any]) -> str:
 def table(arms: Mapping[str, Mapping[str, Any]]) -> str:
     """One row a group, one column a setting; a dash where an arm was not run."""
     groups = list(dict.fromkeys(arm["group"] for arm in arms.values()))
-    settings = [*SETTINGS, *(["four a step"] if "pairs/four a step" in arms else [])]
+    settings = [*COLUMNS, *(["four a step"] if "pairs/four a step" in arms else [])]
     lines = ["| task | n | " + " | ".join(settings) + " |", "|---" * (len(settings) + 2) + "|"]
     for group in groups:
         cells = [cell(arms.get(f"{group}/{setting}")) for setting in settings]

@@ -193,37 +193,50 @@ def main() -> int:
     }
     todo = [arm for arm in arms(groups) if not (options.missing and arm.name in table)]
     examples = {group: unique_examples(group, options.n, folder) for group in groups}
-    jobs = [
-        (number, arm, first, chunk, options.model, options.device)
-        for number, arm in enumerate(todo)
-        for first in range(0, len(examples[arm.group]), CHUNK)
-        for chunk in [examples[arm.group][first : first + CHUNK]]
-    ]
-    jobs.sort(key=lambda job: "greedy" not in job[1].name)  # the long ones first
-    done: list[list[dict[str, Any]]] = [[] for _ in todo]
-    missing = [sum(job[0] == number for job in jobs) for number in range(len(todo))]
-    with mp.get_context("spawn").Pool(options.workers, _one_thread) as pool:
-        for number, outcomes in pool.imap_unordered(work, jobs):
-            done[number] += outcomes
-            missing[number] -= 1
-            if missing[number]:
-                continue
-            row = summary(todo[number], done[number]) | {"device": options.device}
-            table[row["name"]] = row
-            print(
-                f"{row['name']:40} {row['accuracy']:6.1f} +- {row['standard_error']:3.1f} %"
-                f"  n {row['n']}  NFE {row['nfe']}",
-                flush=True,
-            )
-            results_file.write(
-                options.out, judged(options.model, table), data, command(), options.commit
-            )
+    for row in measure(todo, examples, options.model, options.device, options.workers):
+        table[row["name"]] = row
+        print(line(row), flush=True)
+        results_file.write(
+            options.out, judged(options.model, table), data, command(), options.commit
+        )
     checked = judged(options.model, table)
     results_file.write(options.out, checked, data, command(), options.commit)
     for row in checked:
         verdict = "pass" if row["pass"] else "MISS"
         print(f"{verdict}  {row['name']}: {row['value']} ({row['target']})")
     return 0 if all(row["pass"] for row in checked) else 1
+
+
+def measure(
+    todo: Sequence[Arm],
+    examples: Mapping[str, Sequence[Example]],
+    model: str,
+    device: str,
+    workers: int,
+) -> Iterator[dict[str, Any]]:
+    """The summary of each arm as it ends; `examples` by group, decoded in worker processes."""
+    jobs = [
+        (number, arm, first, list(examples[arm.group][first : first + CHUNK]), model, device)
+        for number, arm in enumerate(todo)
+        for first in range(0, len(examples[arm.group]), CHUNK)
+    ]
+    jobs.sort(key=lambda job: "greedy" not in job[1].name)  # the long ones first
+    done: list[list[dict[str, Any]]] = [[] for _ in todo]
+    missing = [sum(job[0] == number for job in jobs) for number in range(len(todo))]
+    with mp.get_context("spawn").Pool(workers, _one_thread) as pool:
+        for number, outcomes in pool.imap_unordered(work, jobs):
+            done[number] += outcomes
+            missing[number] -= 1
+            if not missing[number]:
+                yield summary(todo[number], done[number]) | {"device": device}
+
+
+def line(row: Mapping[str, Any]) -> str:
+    """One row of the table as text."""
+    return (
+        f"{row['name']:40} {row['accuracy']:6.1f} +- {row['standard_error']:3.1f} %"
+        f"  n {row['n']}  NFE {row['nfe']}"
+    )
 
 
 def judged(model: str, table: gates.Table) -> list[dict[str, Any]]:

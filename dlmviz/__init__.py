@@ -49,9 +49,9 @@ def load(
 
 def begin(model: Denoiser, spec: RunSpec) -> Trace:
     """The trace of `spec` before its first step: prompt and masks."""
-    from dlmviz import decoding
+    from dlmviz import opening
 
-    return decoding.begin(model, spec)
+    return opening.begin(model, spec)
 
 
 def steps(

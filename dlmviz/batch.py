@@ -9,8 +9,9 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from dlmviz.decoding import Run, State, advance, begin, first_canvas, open_run, settle
+from dlmviz.decoding import State, advance, foresee, settle
 from dlmviz.forward import Cost, predict
+from dlmviz.opening import Run, begin, first_canvas, open_run
 from dlmviz.record import finish
 from dlmviz.types import Denoiser, RunSpec, Sampler, StepRecord, Trace
 
@@ -34,9 +35,10 @@ def decode_many(
 ) -> Iterator[tuple[int, Trace]]:
     """Yields (index in specs, Trace) as runs end; up to `batch` of them share each forward.
 
-    Specs must agree in cfg_scale. Each run has its own random stream, so its tokens do not depend
-    on its neighbours beyond the rounding of a batched forward. Seconds of a record are those of
-    the shared forward.
+    Specs must agree in cfg_scale. Runs over cached windows, and steps whose prediction is paid for
+    already, take their own forwards. Each run has its own random stream, so its tokens do not
+    depend on its neighbours beyond the rounding of a batched forward. Seconds of a record are
+    those of the shared forward.
     """
     waiting = enumerate(specs)
     live: list[Live] = []
@@ -59,13 +61,19 @@ def decode_many(
 def together(model: Denoiser, sampler: Sampler, live: list[Live]) -> tuple[list[Live], list[Live]]:
     """(runs that go on, runs that ended) after one step of every run, by one forward."""
     began = time.perf_counter()
-    spec = live[0].run.spec
-    canvases = [one.state.canvas for one in live]
-    predictions = predict(model, canvases, [one.run.visible for one in live], spec, sampler.needs)
+    run = live[0].run
+    shared = [one for one in live if _shares(one)]
+    canvases = [one.state.canvas for one in shared]
+    visible = [one.run.visible for one in shared]
+    made = iter(predict(model, canvases, visible, run.spec, run.needs) if shared else ())
     going, ended = [], []
-    for one, prediction in zip(live, predictions, strict=True):
-        cost = Cost(1, 2 if spec.cfg_scale else 1)
-        after, record = advance(one.run, one.state, prediction, cost, began)
+    for one in live:
+        if _shares(one):
+            before, prediction = one.state, next(made)
+            cost = Cost(1, 2 if run.spec.cfg_scale else 1)
+        else:
+            before, prediction, cost = foresee(one.run, one.state)
+        after, record = advance(one.run, before, prediction, cost, began)
         records = (*one.records, record)
         state = settle(one.run, after)
         if state is None:
@@ -73,3 +81,9 @@ def together(model: Denoiser, sampler: Sampler, live: list[Live]) -> tuple[list[
         else:
             going.append(Live(one.index, one.run, state, records))
     return going, ended
+
+
+def _shares(one: Live) -> bool:
+    """Whether the run's next prediction is an ordinary forward of its whole canvas."""
+    state = one.state
+    return state.prediction is None and not state.ask and one.run.spec.forward == "full"

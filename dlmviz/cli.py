@@ -13,26 +13,31 @@ from typing import Any, Literal, NoReturn, get_args, get_origin, get_type_hints
 
 import dlmviz
 from dlmviz import metrics, store
-from dlmviz.types import DecodeError, InputError, RunSpec, Trace
+from dlmviz.types import RECORDABLE, DecodeError, InputError, RunSpec, Trace
 
 HELP = {
-    "prompt": "what the model is asked",
-    "model": "tiny, tiny-early, a folder or a hub id",
+    "prompt": "what the model is asked; [MASK] or [MASK:12] in it is filled in",
+    "model": "tiny, tiny-early, exact, a folder or a hub id",
     "adapter": "folder of a LoRA adapter",
     "gen_length": "tokens to generate",
     "block_length": "tokens of a block; must divide the generation length",
     "sampler": "the rule that chooses what is committed",
     "params": "a knob of the sampler; may be repeated",
     "temperature": "0 takes the most probable token",
+    "draw": "gumbel: confidence before temperature; categorical: after it; official: the sampler's",
+    "top_p": "share of the mass that may be drawn (categorical)",
+    "top_k": "how many tokens may be drawn (categorical); 0 is all",
     "cfg_scale": "classifier-free guidance; 0 is off",
     "logits_eos_inf": "never propose the end of sequence",
     "confidence_eos_eot_inf": "commit ends of sequence and turn last",
     "score_dtype": "number format of confidences; official is that of the sampler's paper",
     "forbid_mask": "never propose the mask token",
-    "forward": "how a forward is computed",
+    "forward": "the whole canvas, or windows over kept keys and values",
+    "cache_revision": "of the cached loops: how many forwards a block takes at least and at most",
     "stop": "eos ends the run when all before the first end of sequence is committed",
     "chat": "wrap the prompt in the model's chat template",
     "seed": "of everything random",
+    "record": "a signal to record though the sampler does not use it; may be repeated",
 }
 
 
@@ -86,14 +91,12 @@ def parser() -> Parser:
 
 def spec(args: argparse.Namespace) -> RunSpec:
     """The settings that were given, RunSpec's defaults for the rest, knobs in their own types."""
-    from dlmviz.samplers import make
+    from dlmviz.samplers import make, plain
 
     given = {f.name: vars(args)[f.name] for f in dataclasses.fields(RunSpec) if f.name in args}
     asked = RunSpec(**given | {"params": dict(map(_pair, given.get("params", [])))})
     sampler = make(asked.sampler, asked.params)
-    return dataclasses.replace(
-        asked, params={name: getattr(sampler, name) for name in asked.params}
-    )
+    return dataclasses.replace(asked, params=plain(asked.params, sampler))
 
 
 def _add(command: Parser, field: dataclasses.Field[Any], hint: Any) -> None:
@@ -106,6 +109,8 @@ def _add(command: Parser, field: dataclasses.Field[Any], hint: Any) -> None:
     if field.name == "params":
         flag = "--param"
         options |= {"action": "append", "metavar": "NAME=VALUE"}
+    elif field.name == "record":
+        options |= {"action": "append", "choices": RECORDABLE}
     elif hint is bool:
         options["action"] = argparse.BooleanOptionalAction
     elif get_origin(hint) is Literal:

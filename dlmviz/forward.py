@@ -5,6 +5,7 @@ Letters: T canvas positions, R asked rows, V vocabulary, B sequences.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -38,25 +39,45 @@ def predict(
     `visible`: bool [T] each, what was not masked when its run began; guidance hides exactly that.
     Canvases of unequal length are padded on the right and the padding is masked out.
     """
-    layers = last_layers(model.layers, needs.attention)
     tokens, padding = stack([canvas.tokens for canvas in canvases])
     rows = [canvas.masked.nonzero()[:, 0] for canvas in canvases]
+    made = forward(model, tokens, rows, visible, spec, needs, padding)
+    return [_cropped(p, canvas) for p, canvas in zip(made, canvases, strict=True)]
+
+
+@torch.no_grad()
+def forward(
+    model: Denoiser,
+    tokens: Tensor,
+    rows: Sequence[Tensor] | None,
+    visible: Sequence[Tensor],
+    spec: RunSpec,
+    needs: Needs,
+    padding: Tensor | None = None,
+) -> list[Prediction]:
+    """One Prediction for each row of tokens [B T], guided if the spec asks, from one call."""
+    layers = last_layers(model.layers, needs.attention)
     if not spec.cfg_scale:
         return model.forward(tokens, rows, layers, needs.hidden, padding)
-    hidden_prompts = [
-        torch.where(seen, canvas.mask_id, canvas.tokens)
-        for canvas, seen in zip(canvases, visible, strict=True)
-    ]
-    blind, _ = stack(hidden_prompts)
+    seen, _ = stack(visible)
+    blind = torch.where(seen, model.special.mask, tokens)
     both = model.forward(
         torch.cat([tokens, blind]),
-        rows + rows,
+        None if rows is None else [*rows, *rows],
         layers,
         needs.hidden,
         None if padding is None else torch.cat([padding, padding]),
     )
-    pairs = zip(both[: len(canvases)], both[len(canvases) :], strict=True)
-    return [guide(seen, unseen, spec.cfg_scale) for seen, unseen in pairs]
+    pairs = zip(both[: len(tokens)], both[len(tokens) :], strict=True)
+    return [guide(plus, minus, spec.cfg_scale) for plus, minus in pairs]
+
+
+def _cropped(prediction: Prediction, canvas: Canvas) -> Prediction:
+    """The prediction with the attention of its own T positions, without the batch's padding."""
+    length, attention = len(canvas.tokens), prediction.attention
+    if attention is None or len(attention) == length:
+        return prediction
+    return dataclasses.replace(prediction, attention=attention[:length, :length])
 
 
 def guide(conditional: Prediction, unconditional: Prediction, scale: float) -> Prediction:
@@ -81,7 +102,7 @@ def last_layers(layers: int, share: float) -> tuple[int, ...]:
 
 
 def stack(sequences: Sequence[Tensor]) -> tuple[Tensor, Tensor | None]:
-    """int64 [B T] and bool [B T] (true at real tokens), or None when nothing is padded."""
+    """[B T] and bool [B T] (true at real entries), or None when nothing is padded."""
     longest = max(len(sequence) for sequence in sequences)
     if all(len(sequence) == longest for sequence in sequences):
         return torch.stack(list(sequences)), None

@@ -13,11 +13,11 @@ def check(choice: Choice, step: Step, name: str) -> None:
     if bool(stray.any()):
         raise DecodeError(f"sampler {name} committed {where(stray)}, which are no candidates")
     if choice.remask is not None:
-        illegal = choice.remask.clone()
-        illegal[step.canvas.prompt_length :] = False
-        illegal |= choice.remask & (step.canvas.masked | choice.transfer)
+        illegal = choice.remask & (step.fixed | step.canvas.masked | choice.transfer)
         if bool(illegal.any()):
-            raise DecodeError(f"sampler {name} remasked {where(illegal)}: in the prompt or masked")
+            raise DecodeError(
+                f"sampler {name} remasked {where(illegal)}: given with the prompt, or masked"
+            )
     idle = not bool(choice.transfer.any()) and choice.remask is None
     if idle and not choice.wait:
         raise DecodeError(f"sampler {name} committed nothing at step {step.index} without waiting")

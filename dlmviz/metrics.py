@@ -1,8 +1,8 @@
 """Numbers of a run, from its trace alone: forwards, parallelism, order (arXiv 2601.15593).
 
 n counts the generated positions that the run decided, up to and including the first end of
-sequence: padding after it would flatter every ratio. A position is finalised at the last step
-that changed it.
+sequence that it wrote: padding after it would flatter every ratio, and what was given (text
+behind a prompt's mask) was not decided. A position is finalised at the last step that changed it.
 """
 
 from __future__ import annotations
@@ -21,16 +21,26 @@ if TYPE_CHECKING:
 
 
 def generated_count(trace: Trace) -> int:
-    """n: decided positions of the generated part up to and including the first eos.
+    """n: decided positions of the generated part up to and including the first eos written.
 
-    All L where there is no eos. Positions still masked (a run that was stopped) do not count.
+    All of them where there is none. Positions still masked (a run that was stopped) do not count.
     """
     return len(_finalised(trace))
 
 
 def nfe(trace: Trace) -> int:
-    """Forward calls of the run, peeks and probes included; a guided pair is one call."""
+    """Forward calls of the run, the sampler's peeks included; a guided pair is one call."""
     return trace.nfe
+
+
+def probes(trace: Trace) -> int:
+    """Forward calls made only to record more than the sampler looked at; none of them in NFE."""
+    return sum(record.probes for record in trace.steps)
+
+
+def masks_left(trace: Trace) -> int:
+    """Masks on the canvas at the end, the prompt's own included."""
+    return int(np.count_nonzero(trace.final == trace.mask_id))
 
 
 def sequence_forwards(trace: Trace) -> int:
@@ -101,6 +111,17 @@ def _runs(filled: np.ndarray) -> int:
     return int(np.count_nonzero(filled) - np.count_nonzero(filled[1:] & filled[:-1]))
 
 
+def normalised_edges(edges: np.ndarray) -> np.ndarray:
+    """N_ij = R_ij / max(max_j R_ij, 1e-8) of a step's raw edge scores R (DAPD, arXiv 2603.12996).
+
+    [N N] -> float32 [N N]. Each row has its own divisor, so N is not symmetric. A NaN stays one and
+    is no maximum.
+    """
+    r = np.asarray(edges, np.float32)  # 1e-8 is 0 in the float16 that traces keep
+    divisor = np.fmax.reduce(r, axis=1, keepdims=True, initial=np.float32(1e-8))
+    return np.asarray(r / divisor, np.float32)
+
+
 def row(trace: Trace) -> dict[str, Any]:
     """Plain values of one run by name; None where a number is undefined.
 
@@ -113,11 +134,13 @@ def row(trace: Trace) -> dict[str, Any]:
         "sequence_forwards": sequence_forwards(trace),
         "steps": len(trace.steps),
         "tokens": generated_count(trace),
+        "masks_left": masks_left(trace),
         "tpf": tpf(trace),
         "afp": afp(trace),
         "kendall_tau_b": kendall_tau_b(trace),
         "segments_max": int(counts.max()) if len(counts) else None,
         "segments_mean": float(counts.mean()) if len(counts) else None,
+        "probes": probes(trace),
         "seconds": seconds(trace),
     }
 
@@ -142,7 +165,7 @@ def _finalised(trace: Trace) -> np.ndarray:
     """int32 [n]: the finalising step of each counted position, in canvas order."""
     final = trace.final[trace.prompt_length :]
     steps = trace.finalized_at[trace.prompt_length :]
-    ends = np.flatnonzero(final == (-1 if trace.eos_id is None else trace.eos_id))
-    upto = int(ends[0]) + 1 if len(ends) else len(final)
     decided = (final != trace.mask_id) & (steps >= 0)
+    ends = np.flatnonzero(decided & (final == (-1 if trace.eos_id is None else trace.eos_id)))
+    upto = int(ends[0]) + 1 if len(ends) else len(final)
     return np.asarray(steps[:upto][decided[:upto]])

@@ -1,7 +1,9 @@
 """From logits to one proposed token and its confidence at each masked position.
 
-Letters: T canvas positions, R asked rows, V vocabulary. The order is LLaDA's: guidance, banned
-tokens, noise, argmax, banned confidences, softmax (arXiv 2502.09992, its `generate.py`).
+Letters: T canvas positions, R asked rows, V vocabulary. Two ways to draw, after guidance and
+banned tokens: *gumbel* (LLaDA, arXiv 2502.09992, its `generate.py`) draws from the tempered law
+but reads confidences from the untempered one; *categorical* (Dream, arXiv 2508.15487) tempers,
+cuts to a nucleus, and reads both from what is left.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dlmviz.types import Canvas, InputError, Prediction, RunSpec, Special
+from dlmviz.types import Canvas, InputError, Needs, Prediction, RunSpec, Special
 
 DTYPES = {"native": None, "float32": torch.float32, "float64": torch.float64}
 
@@ -31,6 +33,17 @@ def score_dtype(asked: str, official: str) -> torch.dtype | None:
     return DTYPES[official if asked == "official" else asked]
 
 
+def check_draw(spec: RunSpec, needs: Needs, sampler: str) -> str:
+    """How tokens are drawn, gumbel or categorical. InputError for top_p or top_k with the first."""
+    draw = needs.draw if spec.draw == "official" else spec.draw
+    if draw == "gumbel" and (spec.top_p < 1 or spec.top_k):
+        raise InputError(
+            f"top_p and top_k belong to categorical draws: got {spec.top_p} and {spec.top_k} with "
+            f"{sampler}, which draws by gumbel; set draw to categorical or leave them out"
+        )
+    return draw
+
+
 def propose(
     prediction: Prediction,
     canvas: Canvas,
@@ -38,22 +51,25 @@ def propose(
     special: Special,
     rng: torch.Generator,
     dtype: torch.dtype | None,
+    draw: str = "gumbel",
 ) -> Proposal:
-    """argmax_v l_i(v), or a Gumbel draw if temperature > 0, with c_i = softmax(l_i)(token_i).
+    """argmax_v l_i(v), or a draw if temperature > 0, with the confidence p_i(token_i).
 
-    The confidence never sees the noise. Ties go to the lower token id. `confidence_eos_eot_inf`
-    removes eos (at temperature 0 only, as the published code does) and eot from that softmax
-    *after* tokens were chosen: such a token keeps confidence 0 and can still be committed.
+    Ties go to the lower token id. `confidence_eos_eot_inf` removes eos (at temperature 0 only, as
+    the published code does) and eot from the scored softmax *after* tokens were chosen: such a
+    token keeps confidence 0 and can still be committed.
     """
     logits = prediction.logits
     if spec.forbid_mask:
         logits = without(logits, special.mask)
     if spec.logits_eos_inf:
         logits = without(logits, _known(special.eos, "logits_eos_inf", "eos"))
-    noisy = logits
-    if spec.temperature > 0:
-        noisy = gumbel(logits, prediction.rows, len(canvas.tokens), spec.temperature, rng)
-    chosen = noisy.argmax(-1)
+    if draw == "categorical":
+        scored = logits if dtype is None else logits.to(dtype)
+        logits = nucleus(scored, spec.temperature, spec.top_p, spec.top_k)
+        chosen = _categorical(torch.softmax(logits, dim=-1), spec.temperature, rng)
+    else:
+        chosen = _gumbel(logits, prediction.rows, len(canvas.tokens), spec, rng).argmax(-1)
     if spec.confidence_eos_eot_inf:
         if spec.temperature == 0:
             logits = without(logits, _known(special.eos, "confidence_eos_eot_inf", "eos"))
@@ -75,6 +91,28 @@ def without(logits: Tensor, token: int) -> Tensor:
     return banned
 
 
+def nucleus(logits: Tensor, temperature: float, top_p: float, top_k: int) -> Tensor:
+    """Logits of the tempered law, cut to its top_k tokens and its top_p mass; [R V] -> [R V].
+
+    A token is cut where the mass before it already exceeds top_p (strict), so the best one always
+    stays, or where it is below the k-th best (ties stay). What is cut gets the lowest finite
+    value, as in Dream's sampler; the nucleus is applied at temperature 0 too.
+    """
+    if temperature > 0:
+        logits = logits / temperature
+    lowest = torch.finfo(logits.dtype).min
+    if top_p < 1:
+        ordered, order = torch.sort(logits, descending=True)
+        before = torch.softmax(ordered, dim=-1).cumsum(-1).roll(1, -1)
+        before[:, 0] = 0
+        cut = torch.zeros_like(before, dtype=torch.bool).scatter(-1, order, before > top_p)
+        logits = logits.masked_fill(cut, lowest)
+    if top_k:
+        kth = logits.topk(min(top_k, logits.shape[-1]), dim=-1).values[:, -1:]
+        logits = logits.masked_fill(logits < kth, lowest)
+    return logits
+
+
 def gumbel(
     logits: Tensor, rows: Tensor, length: int, temperature: float, rng: torch.Generator
 ) -> Tensor:
@@ -86,6 +124,21 @@ def gumbel(
     shape = (1, length, logits.shape[-1])
     noise = torch.rand(shape, dtype=torch.float64, device=logits.device, generator=rng)
     return logits.double().exp() / (-noise[0, rows].log()) ** temperature
+
+
+def _gumbel(
+    logits: Tensor, rows: Tensor, length: int, spec: RunSpec, rng: torch.Generator
+) -> Tensor:
+    if spec.temperature == 0:
+        return logits
+    return gumbel(logits, rows, length, spec.temperature, rng)
+
+
+def _categorical(p: Tensor, temperature: float, rng: torch.Generator) -> Tensor:
+    """One token a row; argmax of the probabilities (not of the logits) at temperature 0."""
+    if temperature == 0 or not len(p):
+        return p.argmax(-1) if len(p) else torch.zeros(0, dtype=torch.int64, device=p.device)
+    return torch.multinomial(p, 1, replacement=True, generator=rng)[:, 0]
 
 
 def _known(token: int | None, option: str, name: str) -> int:

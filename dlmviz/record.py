@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from dlmviz.forward import Cost
+from dlmviz.on_request import Asked
 from dlmviz.propose import Proposal
 from dlmviz.signals import entropy
 from dlmviz.types import Choice, Denoiser, Sampler, Step, StepRecord, Trace
@@ -24,6 +25,7 @@ def observe(
     step: Step,
     choice: Choice,
     proposal: Proposal,
+    asked: Asked,
     offset: int,
     keep: int,
     cost: Cost,
@@ -44,6 +46,8 @@ def observe(
         nfe=cost.calls,
         sequence_forwards=cost.sequences,
         **_seen(step, choice, proposal, offset, keep),
+        **(_looked_at(step, choice, asked, offset) if keep else {}),
+        probes=asked.probes,
         seconds=time.perf_counter() - began,
     )
 
@@ -79,16 +83,40 @@ def _seen(step: Step, choice: Choice, proposal: Proposal, offset: int, keep: int
     }
 
 
+def _looked_at(step: Step, choice: Choice, asked: Asked, offset: int) -> dict[str, Any]:
+    """Signals [N], edges [N N], and reasons of a record."""
+    signals = {**asked.signals, **choice.signals}
+    edges = asked.edges if choice.edges is None else choice.edges
+    return {
+        "signals": {
+            name: values[offset:].float().cpu().numpy() for name, values in signals.items()
+        },
+        "edges": None if edges is None else edges[offset:, offset:].half().cpu().numpy(),
+        "why": _reasons(step, choice),
+    }
+
+
+def _reasons(step: Step, choice: Choice) -> dict[int, str]:
+    """position -> why it was committed, taken back or left; for every position not decided."""
+    later = f"later block: opens after position {step.block.stop - 1}"
+    masked = (step.canvas.masked & ~step.candidates).nonzero()[:, 0].tolist()
+    closed = {i: later if i >= step.block.stop else "no candidate of this forward" for i in masked}
+    return closed | dict(choice.why() if choice.why is not None else {})
+
+
 def finish(model: Denoiser, sampler: Sampler, start: Trace, records: Sequence[StepRecord]) -> Trace:
     """The trace of a run: its records, its text, and how every token in it is shown.
 
-    Also right for a run that was stopped early: the text is what stands before the first eos,
-    masks left out.
+    The text is the generated part before the first eos that was committed, masks left out (a run
+    may be stopped early). Where the prompt held masks (infilling), it is the whole canvas.
     """
     trace = dataclasses.replace(start, steps=tuple(records))
-    final = trace.final[trace.prompt_length :].tolist()
-    if trace.eos_id in final:
-        final = final[: final.index(trace.eos_id)]
+    given = trace.initial != trace.mask_id
+    last = len(given) - len(getattr(model, "closing", ()))
+    infilled = trace.prompt_length + trace.spec.gen_length < last
+    end = np.flatnonzero((trace.final == trace.eos_id) & ~given)
+    written = slice(trace.prompt_length, int(end[0]) if end.size else last)
+    final = trace.final[slice(None) if infilled else written].tolist()
     ids = {int(token) for token in np.concatenate([trace.initial, trace.final])}
     for record in records:
         ids.update(record.tokens.tolist())
@@ -102,7 +130,7 @@ def finish(model: Denoiser, sampler: Sampler, start: Trace, records: Sequence[St
             "model": model.name,
             "fingerprint": model.fingerprint,
             "device": str(model.device),
-            "torch": torch.__version__,
+            "torch": str(torch.__version__),
             "paper": sampler.paper,
             "knobs": dataclasses.asdict(sampler),  # type: ignore[call-overload]
             "score_dtype": start.spec.score_dtype

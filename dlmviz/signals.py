@@ -48,3 +48,49 @@ def best(score: Tensor, candidates: Tensor, k: int = 1) -> Tensor:
     chosen = torch.zeros_like(candidates)
     chosen[ranked(score, candidates)[:k]] = True
     return chosen
+
+
+def schedule(masks: int, steps: int) -> list[int]:
+    """k_t = floor(n/S) + [t < n mod S] for t = 0..S-1: tokens committed at each step of a block."""
+    share, rest = divmod(masks, steps)
+    return [share + (t < rest) for t in range(steps)]
+
+
+def edge_scores(attention: Tensor, candidates: Tensor) -> Tensor:
+    """R_ij = (A_ij + A_ji)/2 between two different candidates, else 0; [T T], [T] -> [T T]."""
+    both = candidates[:, None] & candidates[None, :]
+    both = both & ~torch.eye(len(candidates), dtype=torch.bool, device=both.device)
+    return torch.where(both, (attention + attention.T) / 2, torch.zeros_like(attention))
+
+
+def normalised(scores: Tensor) -> Tensor:
+    """N_ij = R_ij / max(max_j R_ij, 1e-8): each row over its greatest; [T T] -> [T T].
+
+    Not symmetric, though R is.
+    """
+    return scores / scores.amax(-1, keepdim=True).clamp_min(1e-8)
+
+
+def degree(scores: Tensor) -> Tensor:
+    """d_i = sum_j R_ij: how much a position depends on all others; [T T] -> [T]."""
+    return scores.sum(-1)
+
+
+def independent_set(order: Tensor, conflict: Tensor, tau: float) -> tuple[Tensor, Tensor]:
+    """The greedy set, bool [T], and who stopped each of the others; int64 [n], [T T] -> [T], [T].
+
+    Goes through the order and accepts i iff conflict_ij <= tau for every accepted j (row i, so an
+    asymmetric conflict makes the order matter). The blocker, int64 [T], is the first accepted j
+    that stopped i; -1 where none did.
+    """
+    stops = (conflict[order][:, order] > tau).cpu()  # one copy, rather than a wait a position
+    by = torch.full((len(order),), -1)
+    for k in range(len(order)):
+        if by[k] < 0:
+            by[k + 1 :][stops[k + 1 :, k] & (by[k + 1 :] < 0)] = k
+    by = by.to(order.device)
+    blocker = torch.full((len(conflict),), -1, device=order.device)
+    blocker[order] = torch.where(by < 0, by, order[by])
+    accepted = torch.zeros(len(conflict), dtype=torch.bool, device=order.device)
+    accepted[order] = by < 0
+    return accepted, blocker

@@ -22,9 +22,12 @@ if TYPE_CHECKING:
 LONGEST = 65_536  # tokens that any length may have
 
 ScoreDtype = Literal["official", "native", "float32", "float64"]
-ForwardMode = Literal["full"]
+ForwardMode = Literal["full", "prefix", "dual"]
+CacheRevision = Literal["later", "june2025"]
+Draw = Literal["official", "gumbel", "categorical"]
 Stop = Literal["none", "eos"]
-Window = Literal["until_block_end", "block"]
+Window = Literal["until_block_end", "block", "canvas"]
+RECORDABLE = ("margin", "kl", "jsd", "edges", "degree", "rank")  # RunSpec.record
 
 
 class InputError(ValueError):
@@ -53,7 +56,10 @@ class Needs:
 
     attention: float = 0.0  # share of the last layers whose mean attention is returned; 0 = none
     hidden: bool = False  # final hidden states
-    window: Window = "until_block_end"  # candidates: masks before the block's end, or in it only
+    window: Window = "until_block_end"  # candidates: masks before the block's end, in it only, or
+    # anywhere ("canvas": the whole generation is one block, whatever the spec says)
+    draw: Draw = "gumbel"  # what RunSpec.draw "official" means for this rule; see propose.py
+    revises: bool = False  # asked once more when all is filled, and may take tokens back
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,7 @@ class Canvas:
     prompt_length: int
     block_length: int
     mask_id: int
+    tail: int = 0  # given positions behind the last one to generate
 
     @property
     def masked(self) -> Tensor:
@@ -81,17 +88,17 @@ class Canvas:
 
     @property
     def gen_length(self) -> int:
-        return len(self.tokens) - self.prompt_length
+        return len(self.tokens) - self.prompt_length - self.tail
 
     @property
     def blocks(self) -> int:
-        """Number of blocks in the generated part."""
-        return self.gen_length // self.block_length
+        """Number of blocks in the generated part; the last may be shorter (infilling)."""
+        return -(-self.gen_length // self.block_length)
 
     def block(self, index: int) -> slice:
-        """Canvas positions [P + index W, P + (index + 1) W) of block `index`."""
+        """Canvas positions [P + index W, P + (index + 1) W) of `index`, cut at the end."""
         start = self.prompt_length + index * self.block_length
-        return slice(start, start + self.block_length)
+        return slice(start, min(start + self.block_length, len(self.tokens) - self.tail))
 
     def write(self, choice: Choice, proposal: Tensor) -> Canvas:
         """A new canvas with the choice's positions filled and its remasked ones masked again."""
@@ -111,6 +118,13 @@ class Prediction:
     logits: Tensor  # [R V], model dtype; rows of the vocabulary that are padding are -inf
     attention: Tensor | None = None  # float32 [T T], mean over heads and the asked layers
     hidden: Tensor | None = None  # [R D], the states the logits were read from
+    cache: Any = None  # keys and values of all positions, for windows over this canvas
+
+    def only(self, rows: Tensor) -> Prediction:
+        """The same, at some of the positions it has rows for; int64 [R'] of canvas positions."""
+        at = (self.rows[None] == rows[:, None]).int().argmax(1)
+        hidden = None if self.hidden is None else self.hidden[at]
+        return dataclasses.replace(self, rows=rows, logits=self.logits[at], hidden=hidden)
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,17 +135,28 @@ class Step:
     index: int  # step of the whole run
     in_block: int  # step inside this block; 0 marks entry
     block_index: int
-    candidates: Tensor  # bool [T], never empty unless the sampler fixes its block_steps
+    candidates: Tensor  # bool [T]; empty only where the sampler or a cached forward says how many
+    # steps a block has, or when `revise` is true
     proposal: Tensor  # int64 [T]; mask id where nothing was asked
     confidence: Tensor  # [T] in the score dtype; -inf where nothing was asked
     prediction: Prediction
     probs: Callable[[], Tensor]  # () -> [R V] softmax of the scored logits, row r at rows[r]
     rng: torch.Generator
-    peek: Callable[[Tensor], list[Prediction]]  # int64 [B T] -> extra forwards, counted
+    peek: Callable[[Tensor], list[Prediction]]  # int64 [B T] -> one extra forward call, counted
+    at: Callable[[Canvas, Prediction], Step]  # this step, had the canvas and its prediction been so
+    special: Special
+    fixed: Tensor  # bool [T], given when the run began: never rewritten
+    revise: bool = False  # all is filled: answer what to take back, or nothing to end the run
 
     @property
     def block(self) -> slice:
         return self.canvas.block(self.block_index)
+
+    def spread(self, values: Tensor, empty: float = float("nan")) -> Tensor:
+        """The values of the asked rows at their canvas positions; [R] -> [T]."""
+        out = values.new_full(self.canvas.tokens.shape, empty)
+        out[self.prediction.rows] = values
+        return out
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,19 +170,29 @@ class Choice:
     memory: Any = None  # handed to the next select; survives blocks
     prediction: Prediction | None = None  # of the new canvas, already paid for
     wait: bool = False  # empty on purpose
+    signals: Mapping[str, Tensor] = field(default_factory=dict)  # name -> [T], what it looked at
+    edges: Tensor | None = None  # float [T T], edge scores R_ij it looked at, raw
+    why: Callable[[], Mapping[int, str]] | None = None  # position -> reason, for every candidate
 
 
 class Sampler(Protocol):
     """A rule. A frozen dataclass whose fields are knobs and whose `select` is pure.
 
-    A sampler may also define `block_steps(canvas) -> int`: then every block gets exactly that
-    many steps; without it a block ends when it holds no mask.
+    `needs` and `score_dtype` are class constants, or properties where knobs decide them. A
+    sampler may also define `ends(canvas, block_index, in_block) -> bool`: whether the block is
+    over after `in_block` steps; without it a block ends when it holds no mask.
     """
 
     name: ClassVar[str]  # RunSpec.sampler and the menu
     paper: ClassVar[str]  # where the rule comes from
-    needs: ClassVar[Needs]
-    score_dtype: ClassVar[str]  # what RunSpec.score_dtype "official" means for this rule
+
+    @property
+    def needs(self) -> Needs: ...
+
+    @property
+    def score_dtype(self) -> str:
+        """What RunSpec.score_dtype "official" means for this rule."""
+        ...
 
     def select(self, step: Step, memory: Any) -> Choice: ...
 
@@ -172,9 +207,15 @@ class Denoiser(Protocol):
     context_length: int  # longest canvas
     layers: int
     device: torch.device
+    # Optional: `windows` (bool, forward takes keep, cache and start), `shift` (output row i - shift
+    # predicts position i), `attends` (bool, attention can be asked for), `closing` (ids that follow
+    # the generated part).
 
     def encode(self, prompt: str, chat: bool = True) -> list[int]:
-        """Token ids of a prompt, wrapped in the chat template if asked and if there is one."""
+        """Token ids of a prompt, wrapped in the chat template if asked and if there is one.
+
+        A [MASK] or [MASK:12] in it stands for that many mask tokens.
+        """
         ...
 
     def text(self, ids: Sequence[int]) -> str:
@@ -192,11 +233,17 @@ class Denoiser(Protocol):
         layers: Sequence[int] = (),
         hidden: bool = False,
         padding: Tensor | None = None,
+        keep: bool = False,
+        cache: Any = None,
+        start: int = 0,
     ) -> list[Prediction]:
         """One Prediction a sequence: int64 [B T], B row lists of int64 [R] -> logits [R V].
 
         `rows` None asks for all positions. `layers`: whose attention is averaged. `padding`:
-        bool [B T], true at real tokens; None when nothing is padded.
+        bool [B T], true at real tokens; None when nothing is padded. `keep` (one sequence): return
+        keys and values as Prediction.cache. With such a `cache`, `tokens` are a window of that
+        canvas from position `start` on: they see it, and outside the window what was kept. `rows`
+        stay canvas positions. Only models whose `windows` is true take the last three.
         """
         ...
 
@@ -208,23 +255,29 @@ class RunSpec:
     prompt: str = ""
     model: str = "tiny"
     adapter: str | None = None
-    gen_length: int = 128  # L
+    gen_length: int = 128  # L; 0 where the prompt holds the masks
     block_length: int = 32  # W
     sampler: str = "llada"
     params: Mapping[str, Any] = field(default_factory=dict)
     temperature: float = 0.0
+    draw: Draw = "official"  # gumbel: LLaDA's way; categorical: Dream's; see propose.py
+    top_p: float = 1.0  # categorical draws only: share of the mass that may be drawn
+    top_k: int = 0  # categorical draws only: how many tokens may be drawn; 0 = all
     cfg_scale: float = 0.0  # w; 0 = no guidance
     logits_eos_inf: bool = False
     confidence_eos_eot_inf: bool = False
     score_dtype: ScoreDtype = "official"
     forbid_mask: bool = True  # the published loops let a model propose the mask token
-    forward: ForwardMode = "full"
+    forward: ForwardMode = "full"  # prefix, dual: windows over kept keys and values (Fast-dLLM)
+    cache_revision: CacheRevision = "later"  # june2025: a block takes two forwards at least
     stop: Stop = "none"  # "eos": end when everything before the first committed eos is committed
     chat: bool = True
     seed: int = 0
+    record: tuple[str, ...] = ()  # signals to record though the sampler does not use them
 
     def __post_init__(self) -> None:
-        _positive("gen_length", self.gen_length)
+        if not (type(self.gen_length) is int and self.gen_length == 0):
+            _positive("gen_length", self.gen_length)
         _positive("block_length", self.block_length)
         if self.gen_length % self.block_length:
             raise InputError(
@@ -235,9 +288,20 @@ class RunSpec:
             value = getattr(self, name)
             if not (isinstance(value, int | float) and 0 <= value < float("inf")):
                 raise InputError(f"{name} must be a number >= 0: got {value!r}; 0 switches it off")
+        if not (isinstance(self.top_p, int | float) and 0 < self.top_p <= 1):
+            raise InputError(f"top_p must lie in 0 (not included) to 1: got {self.top_p!r}")
+        if not (isinstance(self.top_k, int) and self.top_k >= 0):
+            raise InputError(f"top_k must be a whole number >= 0: got {self.top_k!r}; 0 is all")
         _one_of("score_dtype", self.score_dtype, get_args(ScoreDtype))
+        _one_of("draw", self.draw, get_args(Draw))
         _one_of("forward", self.forward, get_args(ForwardMode))
+        _one_of("cache_revision", self.cache_revision, get_args(CacheRevision))
         _one_of("stop", self.stop, get_args(Stop))
+        if isinstance(self.record, str):
+            raise InputError(f"record must be a list of signals: got {self.record!r}")
+        object.__setattr__(self, "record", tuple(self.record))  # JSON has lists only
+        for name in self.record:
+            _one_of("record", name, RECORDABLE)
 
 
 def _positive(name: str, value: Any) -> None:
@@ -284,7 +348,9 @@ class StepRecord:
     sequence_forwards: int  # sequences in those calls; a guided pair counts two
     seconds: float
     signals: Mapping[str, np.ndarray] = field(default_factory=dict)  # name -> float32 [N]
-    edges: np.ndarray | None = None  # float16 [N N]
+    edges: np.ndarray | None = None  # float16 [N N], raw edge scores
+    why: Mapping[int, str] = field(default_factory=dict)  # canvas position -> reason
+    probes: int = 0  # forward calls made only because RunSpec.record asked; not in nfe
 
 
 @dataclass(frozen=True, eq=False)

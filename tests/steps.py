@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from dlmviz.types import Canvas, Choice, Prediction, Sampler, Step
+from dlmviz.types import Canvas, Choice, Prediction, Sampler, Special, Step
 
 MASK = 99
 
@@ -28,6 +28,9 @@ def step(confidence: list[float], dtype: torch.dtype = torch.float64, **given: A
         "probs": lambda: torch.full((int(candidates.sum()), 8), 1 / 8),
         "rng": torch.Generator().manual_seed(0),
         "peek": lambda tokens: [],
+        "at": lambda canvas, prediction: None,
+        "special": Special(MASK, 98),
+        "fixed": torch.zeros_like(candidates),
     }
     return Step(**{**values, **given})
 

@@ -45,15 +45,20 @@ OTHER = {
     "sampler": (["--sampler", "fast_dllm"], "fast_dllm"),
     "params": (["--sampler", "fast_dllm", "--param", "tau=0.7"], {"tau": 0.7}),
     "temperature": (["--temperature", "0.5"], 0.5),
+    "draw": (["--draw", "categorical"], "categorical"),
+    "top_p": (["--top-p", "0.9"], 0.9),
+    "top_k": (["--top-k", "40"], 40),
     "cfg_scale": (["--cfg-scale", "1.5"], 1.5),
     "logits_eos_inf": (["--logits-eos-inf"], True),
     "confidence_eos_eot_inf": (["--confidence-eos-eot-inf"], True),
     "score_dtype": (["--score-dtype", "float64"], "float64"),
     "forbid_mask": (["--no-forbid-mask"], False),
-    "forward": (["--forward", "full"], "full"),
+    "forward": (["--forward", "dual"], "dual"),
+    "cache_revision": (["--cache-revision", "june2025"], "june2025"),
     "stop": (["--stop", "eos"], "eos"),
     "chat": (["--no-chat"], False),
     "seed": (["--seed", "7"], 7),
+    "record": (["--record", "kl", "--record", "jsd"], ("kl", "jsd")),
 }
 
 
@@ -189,8 +194,8 @@ def test_show_prints_text_numbers_and_a_line_a_step(
     assert "sampler 'fast_dllm', params {'tau': 0.9}" in out[0]
     assert out[2] == "the cat sat"
     assert out[4] == (
-        "nfe 3, sequence_forwards 3, steps 3, tokens 4, tpf 1.333, afp 1.333, "
-        "kendall_tau_b -0.1826, segments_max 2, segments_mean 1.667, seconds 0.75"
+        "nfe 3, sequence_forwards 3, steps 3, tokens 4, masks_left 0, tpf 1.333, afp 1.333, "
+        "kendall_tau_b -0.1826, segments_max 2, segments_mean 1.667, probes 0, seconds 0.75"
     )
     assert out[6:10] == [
         "step  nfe  block  committed  remasked  segments  position:token",
@@ -278,3 +283,16 @@ def test_the_built_in_model_answers_a_trivia_question(capsys: pytest.CaptureFixt
     row = json.loads(capsys.readouterr().out)
     assert TASKS["trivia"].score(example, row["text"])
     assert 1 <= row["nfe"] <= 32
+
+
+def test_knobs_of_the_sampler_below_another_keep_their_types() -> None:
+    asked = settings("--sampler", "edit", "--param", "base.tau=0.5", "--param", "rounds=2")
+    assert asked.params == {"base.tau": 0.5, "rounds": 2}
+    with pytest.raises(InputError, match=r"unknown parameter of fast_dllm: got 'tua'.*mean tau"):
+        settings("--sampler", "edit", "--param", "base.tua=0.5")
+    with pytest.raises(InputError, match=r"edit.base must be another sampler: got 'edit'"):
+        settings("--sampler", "edit", "--param", "base=edit")
+    with pytest.raises(InputError, match="unknown sampler: got 'fast'"):
+        settings("--sampler", "edit", "--param", "base=fast")
+    with pytest.raises(InputError, match="unknown parameter of llada"):
+        settings("--param", "base.tau=0.5")

@@ -35,6 +35,7 @@ def record(index: int, block: tuple[int, int], writes: dict[int, int], remasked:
         top_probs=np.zeros((0, 0), np.float16),
         nfe=1,
         sequence_forwards=2,
+        probes=index % 2,
         seconds=0.5,
     )
 
@@ -119,6 +120,49 @@ def test_a_token_that_went_and_did_not_come_back_is_not_counted() -> None:
 
 
 @pytest.mark.parametrize(
+    ("states", "final_steps", "afp", "tau_b", "tpf"),
+    [
+        (["ab__", "abcd", "_bcd", "abcd"], [3, 0, 1, 1], 4 / 3, -1 / math.sqrt(30), 1),
+        (["abcd", "a__d", "axyd"], [0, 2, 2, 0], 2, 0, 4 / 3),
+        (["abcd", "____", "a___", "ab__", "abcd"], [2, 3, 4, 4], 4 / 3, 5 / math.sqrt(30), 4 / 5),
+        (["abcd", "abc_", "abcd"], [0, 0, 0, 2], 2, 3 / math.sqrt(18), 4 / 3),
+    ],
+)
+def test_positions_that_were_taken_back_count_when_they_were_written_last(
+    states: list[str], final_steps: list[int], afp: float, tau_b: float, tpf: float
+) -> None:
+    trace = replay(states)
+    assert trace.finalized_at[1:].tolist() == final_steps
+    assert metrics.afp(trace) == afp
+    assert metrics.kendall_tau_b(trace) == pytest.approx(tau_b)
+    assert metrics.tpf(trace) == tpf
+
+
+def test_an_end_that_was_taken_back_ends_nothing() -> None:
+    assert metrics.generated_count(replay(["a.bc", "a_bc", "axbc"])) == 4
+    assert metrics.generated_count(replay(["a.bc", "a_bc", "a.bc"])) == 2
+
+
+def infilled(text: str, states: Sequence[str], start: int) -> Trace:
+    """A run on a canvas of given tokens and masks, whose generated part begins at `start`."""
+    trace = replay([text, *states], prompt="")
+    first, *rest = trace.steps
+    rest = [dataclasses.replace(record, index=i) for i, record in enumerate(rest)]
+    initial = trace.initial.copy()
+    initial[first.positions] = first.tokens
+    return dataclasses.replace(trace, initial=initial, prompt_length=start, steps=tuple(rest))
+
+
+def test_what_was_given_behind_a_mask_was_not_decided_and_ends_nothing() -> None:
+    trace = infilled("?_._!__.", ["?a._!__.", "?a.b!__.", "?a.b!cd."], start=1)
+    assert metrics.generated_count(trace) == 4
+    assert (metrics.afp(trace), metrics.tpf(trace)) == (4 / 3, 4 / 3)
+    assert metrics.kendall_tau_b(trace) == pytest.approx(5 / math.sqrt(30))
+    stopped = infilled("?_._!__.", ["?a.b!.c."], start=1)
+    assert metrics.generated_count(stopped) == 3  # to the end that the run wrote
+
+
+@pytest.mark.parametrize(
     ("states", "count", "afp"),
     [
         (["ab.."], 3, 3),  # the first eos counts, the padding does not
@@ -167,11 +211,13 @@ def test_a_row_holds_the_numbers_of_the_three_step_trace() -> None:
         "sequence_forwards": 3,
         "steps": 3,
         "tokens": 4,
+        "masks_left": 0,
         "tpf": 4 / 3,
         "afp": 4 / 3,
         "kendall_tau_b": pytest.approx(-1 / math.sqrt(30)),  # 2 concordant, 3 discordant, 1 tie
         "segments_max": 2,
         "segments_mean": pytest.approx(5 / 3),
+        "probes": 0,
         "seconds": 0.75,
     }
 
@@ -187,6 +233,48 @@ def test_a_run_without_steps_has_no_ratios() -> None:
 def test_forwards_are_calls_and_a_guided_pair_is_two_sequences() -> None:
     row = metrics.row(replay(["a_", "ab"]))
     assert (row["nfe"], row["sequence_forwards"]) == (2, 4)
+
+
+def test_probes_are_summed_and_are_no_part_of_nfe() -> None:
+    trace = replay(["a__", "ab_", "abc", "abd"])
+    assert (metrics.probes(trace), metrics.row(trace)["probes"]) == (2, 2)
+    assert metrics.row(trace)["nfe"] == 4
+
+
+@pytest.mark.parametrize(("state", "left"), [("abc", 0), ("a_c", 1), ("___", 3), ("._b", 1)])
+def test_masks_left_are_those_of_the_last_canvas(state: str, left: int) -> None:
+    assert metrics.row(replay(["a__", state]))["masks_left"] == left
+
+
+def test_a_mask_left_in_the_prompt_is_left_too() -> None:
+    trace = replay(["ab"], prompt="?!")
+    initial = trace.initial.copy()
+    initial[1] = MASK
+    assert metrics.masks_left(dataclasses.replace(trace, initial=initial)) == 1
+
+
+def test_edges_are_divided_by_the_largest_of_their_row() -> None:
+    raw = np.array([[0, 0.2, 0.1], [0.2, 0, 0.01], [0.1, 0.01, 0]])
+    expected = [[0, 1, 0.5], [1, 0, 0.05], [1, 0.1, 0]]
+    edges = metrics.normalised_edges(raw)
+    assert edges.dtype == np.float32
+    assert edges == pytest.approx(np.array(expected))
+    assert not np.array_equal(edges, edges.T)
+
+
+def test_rows_of_tiny_or_no_edges_are_not_blown_up() -> None:
+    edges = metrics.normalised_edges(np.array([[0, 5e-9], [0, 0]], np.float32))
+    assert edges == pytest.approx(np.array([[0, 0.5], [0, 0]]))
+    halves = np.array([[0, 0.25], [0.5, 0]], np.float16)
+    assert metrics.normalised_edges(halves).tolist() == [[0, 1], [1, 0]]
+    assert metrics.normalised_edges(np.zeros((3, 3), np.float16)).tolist() == [[0] * 3] * 3
+    assert metrics.normalised_edges(np.zeros((0, 0), np.float16)).shape == (0, 0)
+
+
+def test_an_edge_that_is_not_known_is_no_maximum_and_stays_unknown() -> None:
+    nan = float("nan")
+    edges = metrics.normalised_edges(np.array([[nan, 0.5, 0.25], [nan] * 3, [0.1, nan, 0]]))
+    assert edges == pytest.approx(np.array([[nan, 1, 0.5], [nan] * 3, [1, nan, 0]]), nan_ok=True)
 
 
 def test_a_frame_has_a_row_a_trace() -> None:
@@ -207,6 +295,25 @@ def test_tpf_never_exceeds_afp(states: list[str]) -> None:
     else:
         assert tpf <= afp
         assert tpf == pytest.approx(afp * (1 - wasted))
+
+
+@settings(deadline=None)
+@given(st.lists(st.text("_ab", min_size=5, max_size=5), min_size=1, max_size=8))
+def test_the_numbers_follow_from_when_each_token_came_to_stay(states: list[str]) -> None:
+    """f_i = the first step from which on position i holds its final token, read off the states."""
+    last = states[-1]
+    stays = [
+        min(t for t in range(len(states)) if all(s[i] == last[i] for s in states[t:]))
+        for i in range(len(last))
+        if last[i] != "_"
+    ]
+    trace = replay(states)
+    assert metrics.generated_count(trace) == len(stays)
+    assert metrics.tpf(trace) == len(stays) / len(states)
+    assert metrics.afp(trace) == (len(stays) / len(set(stays)) if stays else None)
+    tau = stats.kendalltau(range(len(stays)), stays).statistic if len(stays) > 1 else math.nan
+    expected = None if math.isnan(tau) else pytest.approx(tau, abs=1e-12)
+    assert metrics.kendall_tau_b(trace) == expected
 
 
 @settings(deadline=None)

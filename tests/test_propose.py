@@ -1,14 +1,14 @@
 import pytest
 import torch
 
-from dlmviz.propose import propose, score_dtype
-from dlmviz.types import Canvas, InputError, Prediction, RunSpec, Special
+from dlmviz.propose import check_draw, nucleus, propose, score_dtype
+from dlmviz.types import Canvas, InputError, Needs, Prediction, RunSpec, Special
 
 MASK, EOS, EOT = 5, 3, 4
 CANVAS = Canvas(torch.tensor([1, MASK, MASK]), 1, 2, MASK)
 
 
-def proposed(logits, spec=None, dtype=None, special=None, seed=0):
+def proposed(logits, spec=None, dtype=None, special=None, seed=0, draw="gumbel"):
     rows = torch.tensor([1, 2])
     return propose(
         Prediction(rows, torch.tensor(logits)),
@@ -17,6 +17,7 @@ def proposed(logits, spec=None, dtype=None, special=None, seed=0):
         special or Special(MASK, EOS, EOT),
         torch.Generator().manual_seed(seed),
         dtype,
+        draw,
     )
 
 
@@ -112,3 +113,63 @@ def test_the_logits_of_the_prediction_are_left_alone() -> None:
         Prediction(torch.tensor([1, 2]), given), CANVAS, spec, Special(MASK, EOS, EOT), rng, None
     )
     assert given.equal(before)
+
+
+HALVES = torch.tensor([[0.5, 0.25, 0.125, 0.125]]).log()
+
+
+@pytest.mark.parametrize(
+    ("top_p", "kept"),
+    [(0.4, 1), (0.5, 2), (0.49, 1), (0.75, 3), (0.7, 2), (1.0, 4)],
+)
+def test_the_nucleus_cuts_where_the_mass_before_already_exceeds_top_p(top_p, kept) -> None:
+    """Mass before each: 0, .5, .75, .875. Equality keeps; the first always stays."""
+    law = nucleus(HALVES, 0.0, top_p, 0).softmax(-1)
+    assert int((law > 0).sum()) == kept
+
+
+def test_top_k_keeps_what_ties_with_the_kth() -> None:
+    assert (nucleus(HALVES, 0.0, 1.0, 3).softmax(-1) > 0).tolist() == [[True] * 4]
+    assert (nucleus(HALVES, 0.0, 1.0, 2).softmax(-1) > 0).tolist() == [[True, True, False, False]]
+    assert (nucleus(HALVES, 0.0, 1.0, 99).softmax(-1) > 0).all()
+
+
+def test_a_categorical_confidence_is_read_from_the_tempered_and_cut_law() -> None:
+    logits = torch.tensor(LOGITS)
+    spec = RunSpec(temperature=0.5, top_k=2, forbid_mask=False)
+    answer = proposed(LOGITS, spec, draw="categorical")
+    best_two = (logits / 0.5).topk(2)
+    law = torch.zeros_like(logits).scatter(-1, best_two.indices, best_two.values.softmax(-1))
+    assert torch.allclose(answer.probs(), law)
+    drawn = answer.tokens[1:]
+    assert torch.allclose(answer.confidence[1:], law.gather(-1, drawn[:, None])[:, 0])
+
+
+def test_categorical_draws_follow_the_law() -> None:
+    counts = torch.zeros(6)
+    for seed in range(2000):
+        spec = RunSpec(temperature=1.0)
+        counts[proposed(LOGITS, spec, seed=seed, draw="categorical").tokens[2]] += 1
+    law = torch.tensor(LOGITS[1])[:5].softmax(-1)
+    assert torch.allclose(counts[:5] / 2000, law, atol=0.035)
+    assert counts[MASK] == 0
+
+
+def test_at_temperature_zero_a_categorical_choice_is_the_argmax_of_the_probabilities() -> None:
+    """Two different bfloat16 logits can have one bfloat16 probability: then the lower id wins."""
+    logits = torch.full((2, 6), -20.0, dtype=torch.bfloat16)
+    logits[:, 1], logits[:, 2] = 0.0625, 0.0625 * (1 + 2**-7)
+    assert logits[0].argmax() == 2
+    assert logits[0].softmax(-1)[1:3].tolist() == [0.5, 0.5]
+    shared = (CANVAS, RunSpec(), Special(MASK, EOS, EOT), torch.Generator(), None)
+    at = Prediction(torch.tensor([1, 2]), logits)
+    assert propose(at, *shared, "gumbel").tokens[1] == 2
+    assert propose(at, *shared, "categorical").tokens[1] == 1
+
+
+def test_who_draws_decides_which_way_unless_the_spec_says_so() -> None:
+    assert check_draw(RunSpec(), Needs(), "x") == "gumbel"
+    assert check_draw(RunSpec(), Needs(draw="categorical"), "x") == "categorical"
+    assert check_draw(RunSpec(draw="categorical", top_k=3), Needs(), "x") == "categorical"
+    with pytest.raises(InputError, match=r"got 0.5 and 0 with x, which draws by gumbel"):
+        check_draw(RunSpec(top_p=0.5), Needs(), "x")

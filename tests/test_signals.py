@@ -5,7 +5,19 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlmviz.signals import best, entropy, jsd, kl, margin, ranked
+from dlmviz.signals import (
+    best,
+    degree,
+    edge_scores,
+    entropy,
+    independent_set,
+    jsd,
+    kl,
+    margin,
+    normalised,
+    ranked,
+    schedule,
+)
 
 DISTRIBUTIONS = st.lists(st.floats(0.001, 1), min_size=4, max_size=4).map(
     lambda w: (torch.tensor(w, dtype=torch.float64) / sum(w))[None]
@@ -59,3 +71,70 @@ def test_best_takes_all_candidates_when_there_are_fewer_and_never_others() -> No
 def test_a_score_of_zero_ranks_last_but_can_be_taken() -> None:
     score = torch.tensor([0.0, 0.0, 0.3])
     assert ranked(score, torch.ones(3, dtype=torch.bool)).tolist() == [2, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("masks", "steps", "expected"),
+    [(32, 32, [1] * 32), (10, 4, [3, 3, 2, 2]), (3, 5, [1, 1, 1, 0, 0])],
+)
+def test_the_schedule_spreads_the_masks_over_the_steps(masks, steps, expected) -> None:
+    assert schedule(masks, steps) == expected
+
+
+TRIANGLE = torch.tensor([[0, 0.2, 0.1], [0.2, 0, 0.01], [0.1, 0.01, 0]], dtype=torch.float64)
+
+
+def test_edge_scores_are_the_mean_of_both_directions_between_candidates() -> None:
+    attention = torch.tensor([[0.5, 0.3, 0.2], [0.1, 0.8, 0.1], [0.6, 0.0, 0.4]])
+    everywhere = edge_scores(attention, torch.tensor([True, True, True]))
+    assert everywhere[0].tolist() == pytest.approx([0, 0.2, 0.4])
+    assert torch.equal(everywhere, everywhere.T)
+    some = edge_scores(attention, torch.tensor([True, False, True]))
+    assert some.flatten().tolist() == pytest.approx([0, 0, 0.4, 0, 0, 0, 0.4, 0, 0])
+
+
+def test_normalised_scores_divide_each_row_by_its_greatest_and_are_not_symmetric() -> None:
+    n = normalised(TRIANGLE)
+    assert n[1].tolist() == pytest.approx([1, 0, 0.05])
+    assert n[2].tolist() == pytest.approx([1, 0.1, 0])
+    assert normalised(torch.zeros(2, 2)).tolist() == [[0, 0], [0, 0]]
+    assert normalised(torch.tensor([[0.0, 5e-9], [5e-9, 0.0]]))[0, 1].item() == pytest.approx(0.5)
+
+
+def test_the_degree_sums_raw_scores() -> None:
+    assert degree(TRIANGLE).tolist() == pytest.approx([0.3, 0.21, 0.11])
+
+
+@pytest.mark.parametrize(
+    ("order", "tau", "accepted", "blocker"),
+    [
+        ([1, 2], 0.07, [1], [-1, -1, 1]),
+        ([2, 1], 0.07, [1, 2], [-1, -1, -1]),  # row of the candidate: 0.05 is not above 0.07
+        ([1, 2], 0.1, [1, 2], [-1, -1, -1]),  # equality accepts
+        ([1, 0, 2], 0.07, [1], [1, -1, 1]),
+        ([], 0.07, [], [-1, -1, -1]),
+    ],
+)
+def test_the_greedy_set_depends_on_the_order(order, tau, accepted, blocker) -> None:
+    conflict = torch.tensor([[0, 1, 0.5], [1, 0, 0.05], [1, 0.1, 0]], dtype=torch.float64)
+    chosen, by = independent_set(torch.tensor(order, dtype=torch.int64), conflict, tau)
+    assert chosen.nonzero()[:, 0].tolist() == accepted
+    assert by.tolist() == blocker
+
+
+@given(st.integers(0, 10_000))
+def test_the_greedy_set_is_that_of_its_definition(seed) -> None:
+    rng = torch.Generator().manual_seed(seed)
+    conflict = torch.rand(7, 7, generator=rng)
+    order = torch.randperm(7, generator=rng)[:5]
+    accepted: list[int] = []
+    stopped = [-1] * 7
+    for i in order.tolist():
+        against = [j for j in accepted if conflict[i, j] > 0.6]
+        if against:
+            stopped[i] = against[0]
+        else:
+            accepted.append(i)
+    chosen, by = independent_set(order, conflict, 0.6)
+    assert chosen.nonzero()[:, 0].tolist() == sorted(accepted)
+    assert by.tolist() == stopped

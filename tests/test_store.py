@@ -19,8 +19,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlmviz import store
-from dlmviz.store.schema import MAX_BYTES, MAX_CANVAS, MAX_HEADER, MAX_STEPS, PER_STEP
-from dlmviz.types import InputError, RunSpec, StepRecord, Trace
+from dlmviz.store.packing import pack
+from dlmviz.store.schema import (
+    MAX_BYTES,
+    MAX_CANVAS,
+    MAX_HEADER,
+    MAX_STEPS,
+    MAX_WHY,
+    PER_STEP,
+    RAGGED,
+    SINCE_2,
+)
+from dlmviz.types import RECORDABLE, InputError, RunSpec, StepRecord, Trace
 from tests.traces import three_steps
 
 
@@ -48,15 +58,17 @@ def noise(rng: np.random.Generator, dtype: str, *shape: int) -> np.ndarray:
 @st.composite
 def traces(draw: st.DrawFn) -> Trace:
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
-    prompt, width, blocks = draw(st.tuples(*[st.integers(a, 3) for a in (0, 1, 1)]))
-    initial = np.r_[rng.integers(0, 3, prompt), [0] * width * blocks].astype(np.int32)
-    offset = int(np.flatnonzero(initial == 0)[0])
+    prompt, width, blocks, closing = draw(st.tuples(*[st.integers(a, 3) for a in (0, 1, 0, 0)]))
+    initial = np.r_[rng.integers(0, 3, prompt), [0] * width * blocks, [4] * closing]
+    initial = initial.astype(np.int32)
+    offset = next((i for i, token in enumerate(initial) if token == 0), len(initial))
     kept = draw(st.integers(0, 3))
     span = len(initial) - offset if kept else 0
     free = np.arange(offset, len(initial))
 
     def record(index: int) -> StepRecord:
         positions, remasked = (np.sort(rng.permutation(free)[: rng.integers(3)]) for _ in range(2))
+        explained = rng.permutation(free)[: rng.integers(4)]
         return StepRecord(
             index=index,
             block=(prompt, len(initial)),
@@ -75,8 +87,11 @@ def traces(draw: st.DrawFn) -> Trace:
                 name: noise(rng, "<f4", span) for name in ("jsd", "μ/x") if rng.random() < 0.5
             },
             edges=noise(rng, "<f2", span, span) if rng.random() < 0.5 else None,
+            why={int(i): reasons[rng.integers(len(reasons))] for i in explained},
+            probes=int(rng.integers(3)),
         )
 
+    reasons = draw(st.lists(st.text(), min_size=1, max_size=4))
     knobs = st.dictionaries(st.text(), st.integers() | st.booleans() | st.text() | st.none())
     return Trace(
         spec=RunSpec(
@@ -86,9 +101,13 @@ def traces(draw: st.DrawFn) -> Trace:
             block_length=width,
             params=draw(knobs),
             temperature=draw(st.floats(0, 2) | st.integers(0, 2)),
+            draw=draw(st.sampled_from(["official", "gumbel", "categorical"])),
+            top_p=draw(st.floats(0, 1, exclude_min=True) | st.just(1)),
+            top_k=draw(st.integers(0, 9)),
+            record=tuple(draw(st.lists(st.sampled_from(RECORDABLE)))),
         ),
         initial=initial,
-        prompt_length=prompt,
+        prompt_length=draw(st.integers(0, prompt)),
         mask_id=0,
         eos_id=draw(st.none() | st.just(1)),
         steps=tuple(record(index) for index in range(draw(st.integers(0, 4)))),
@@ -135,10 +154,66 @@ def test_the_id_changes_with_whatever_changes() -> None:
         dataclasses.replace(trace, steps=trace.steps[:2]),
         dataclasses.replace(trace, steps=(dataclasses.replace(first, seconds=0.5), *rest)),
         dataclasses.replace(trace, steps=(dataclasses.replace(first, score=nudged), *rest)),
+        dataclasses.replace(trace, steps=(dataclasses.replace(first, probes=1), *rest)),
+        dataclasses.replace(trace, steps=(dataclasses.replace(first, why={}), *rest)),
+        dataclasses.replace(trace, steps=(dataclasses.replace(first, why={2: "luck"}), *rest)),
+        dataclasses.replace(trace, steps=(dataclasses.replace(first, why={3: "luck"}), *rest)),
     ]
     ids = [store.run_id(each) for each in changed]
     assert len(set(ids)) == len(ids)
     assert all(len(each) == 16 and int(each, 16) >= 0 for each in ids)
+
+
+def test_reasons_come_back_by_position_whatever_their_order(tmp_path: Path) -> None:
+    trace = three_steps()
+    opened = store.open_trace(store.save(trace, tmp_path / "run.npz"))
+    assert [record.why for record in opened.steps] == [record.why for record in trace.steps]
+    first, *rest = trace.steps
+    turned = dataclasses.replace(first, why=dict(reversed(first.why.items())))
+    again = dataclasses.replace(trace, steps=(turned, *rest))
+    assert store.run_id(again) == store.run_id(trace)
+
+
+def test_a_reason_that_many_positions_share_is_stored_once(tmp_path: Path) -> None:
+    blob, arrays = pack(three_steps())
+    assert blob.count(b"below tau") == 1
+    assert json.loads(blob)["reasons"] == ["above tau", "below tau", "fallback: best of block"]
+    assert arrays["why"].tolist() == [2, 3, 4, 5, 2, 4, 4]
+    assert arrays["why_reason"].tolist() == [1, 0, 1, 0, 0, 1, 2]
+    assert arrays["why_offsets"].tolist() == [0, 4, 6, 7]
+
+
+def test_a_file_of_schema_1_opens_and_is_saved_as_schema_2(tmp_path: Path) -> None:
+    trace = three_steps()
+    header = {"schema": 1, "reasons": None, "spec": OLD_SPEC}
+    rewrite(tmp_path / "old.npz", header, dict.fromkeys(SINCE_2))
+    opened = store.open_trace(tmp_path / "old.npz")
+    steps = tuple(dataclasses.replace(record, why={}) for record in trace.steps)
+    assert same(opened, dataclasses.replace(trace, steps=steps))
+    again = store.save(opened, tmp_path / "new.npz")
+    with np.load(again) as file:
+        assert json.loads(file["header"].tobytes())["schema"] == 2
+        assert set(SINCE_2) < set(file)
+    assert same(store.open_trace(again), opened)
+
+
+@pytest.mark.parametrize("entry", SINCE_2)
+def test_a_file_of_schema_2_must_have_what_schema_1_lacks(entry: str, tmp_path: Path) -> None:
+    rewrite(tmp_path / "bad.npz", {}, {entry: None})
+    with pytest.raises(InputError, match=f"lacks the arrays {entry}"):
+        store.open_trace(tmp_path / "bad.npz")
+    rewrite(tmp_path / "bad.npz", {"schema": 1, "reasons": None}, {})
+    with pytest.raises(InputError, match="unknown arrays: probes, why, why_offsets, why_reason"):
+        store.open_trace(tmp_path / "bad.npz")
+
+
+def test_a_generated_part_longer_than_gen_length_opens(tmp_path: Path) -> None:
+    trace = three_steps()
+    spec = dataclasses.replace(trace.spec, gen_length=0, record=("kl", "edges"))
+    infilled = dataclasses.replace(trace, spec=spec, prompt_length=1)
+    opened = store.open_trace(store.save(infilled, tmp_path / "run.npz"))
+    assert same(opened, infilled)
+    assert opened.spec.record == ("kl", "edges")
 
 
 def rewrite(path: Path, entries: dict[str, Any], arrays: dict[str, Any]) -> None:
@@ -147,16 +222,30 @@ def rewrite(path: Path, entries: dict[str, Any], arrays: dict[str, Any]) -> None
     with np.load(path) as file:
         content: dict[str, Any] = dict(file)
     header = json.loads(content["header"].tobytes()) | entries
+    if header["reasons"] is None:
+        del header["reasons"]
     content["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
     content |= arrays
     np.savez(path, **{name: array for name, array in content.items() if array is not None})
 
 
 i4 = np.int32
-OFFSETS = ("positions_offsets", "remasked_offsets")
+OFFSETS = ("positions_offsets", "remasked_offsets", "why_offsets")
 SPEC = json.loads(json.dumps(dataclasses.asdict(three_steps().spec)))
+NEW = ("draw", "top_p", "top_k", "cache_revision", "record")
+OLD_SPEC = {name: value for name, value in SPEC.items() if name not in NEW}
 BAD_HEADERS = [
-    ({"schema": 2}, "schema is 2, this version of dlmviz reads 1"),
+    ({"schema": 3}, "schema is 3, this version of dlmviz reads 1 and 2"),
+    ({"schema": 1}, "missing, unknown or wrongly typed"),  # knew no reasons
+    ({"schema": True, "reasons": None}, "wrongly typed"),
+    ({"reasons": None}, "missing, unknown or wrongly typed"),
+    ({"reasons": {}}, "wrongly typed"),
+    ({"reasons": ["a", 1, "b"]}, "reasons must be different texts"),
+    ({"reasons": [["a"], "b", "c"]}, "reasons must be different texts"),
+    ({"reasons": ["a", "b", "b"]}, "reasons must be different texts"),
+    ({"reasons": ["a", "b"]}, "reasons must be of the header's list"),
+    ({"reasons": ["a", "b", "\ud800"]}, "not JSON"),
+    ({"reasons": ["a", "b", "c" * MAX_HEADER]}, "with a header of"),
     ({"schema": None}, "schema is None"),
     ({"extra": 1}, "missing, unknown or wrongly typed"),
     ({"text": 3}, "wrongly typed"),
@@ -164,8 +253,8 @@ BAD_HEADERS = [
     ({"text": "\ud800"}, "not JSON"),
     ({"mask_id": 2**40}, "every token|first mask|32-bit"),
     ({"eos_id": -1}, "32-bit"),
-    ({"prompt_length": 3}, "make up the canvas"),
-    ({"prompt_length": -2}, "make up the canvas"),
+    ({"prompt_length": 3}, "fit in the canvas"),
+    ({"prompt_length": -1}, "fit in the canvas"),
     ({"pieces": {"one": "x"}}, "pieces must map"),
     ({"pieces": {"1": 1}}, "pieces must map"),
     ({"pieces": {"1": "x"}}, "every token must have a piece"),
@@ -176,6 +265,11 @@ BAD_HEADERS = [
     ({"spec": SPEC | {"knob": 1}}, "unknown names: knob"),
     ({"spec": SPEC | {"prompt": 1}}, "prompt has the wrong type: int"),
     ({"spec": SPEC | {"params": []}}, "params has the wrong type: list"),
+    ({"spec": SPEC | {"record": "kl"}}, "record has the wrong type: str"),
+    ({"spec": SPEC | {"record": ["kl", "love"]}}, "record must be one of"),
+    ({"spec": SPEC | {"record": [["kl"]]}}, "record must be one of"),
+    ({"spec": SPEC | {"top_p": float("nan")}}, "top_p must lie in"),
+    ({"spec": SPEC | {"top_k": 1.5}}, "top_k has the wrong type: float"),
     ({"spec": SPEC | {"block_length": 3}}, "block_length must divide gen_length: got 3 and 4"),
     ({"spec": SPEC | {"gen_length": 10**12}}, f"gen_length is over {MAX_CANVAS}"),
 ]
@@ -210,6 +304,17 @@ BAD_ARRAYS = [
     ({"block": np.array([[2, 6], [2, 6], [6, 2]], i4)}, "blocks must lie in the canvas"),
     ({"nfe": np.array([1, 1, -1], i4)}, "must be finite and >= 0"),
     ({"seconds": np.array([1, 1, np.nan])}, "must be finite and >= 0"),
+    ({"probes": np.array([0, 0, -1], i4)}, "must be finite and >= 0"),
+    ({"why": np.array([2, 3, 4, 6, 2, 4, 4], i4)}, "positions must lie in the canvas"),
+    ({"why": np.array([1, 3, 4, 5, 2, 4, 4], i4)}, "from its first mask on"),
+    ({"why": np.array([2, 4, 3, 5, 2, 4, 4], i4)}, "at most one a position, in order"),
+    ({"why": np.array([2, 3, 3, 5, 2, 4, 4], i4)}, "at most one a position, in order"),
+    ({"why": np.zeros(6, i4)}, "why has w = 6|why_reason has w = 7"),
+    ({"why_reason": np.array([1, 0, 1, 0, 0, 1, 3], i4)}, "reasons must be of the header's list"),
+    ({"why_reason": np.array([1, 0, 1, 0, 0, 1, -1], i4)}, "reasons must be of the header's list"),
+    ({"why_reason": np.zeros(7)}, r"why_reason is <f8 \(7,\), not <i4 \(w\)"),
+    ({"why_offsets": np.array([0, 5, 4, 7], np.int64)}, "offsets must divide"),
+    ({"why_offsets": np.array([0, 4, 6, 8], np.int64)}, "offsets must divide"),
     ({"edges_at": np.zeros(1, i4)}, "edges has e = 0, not 1"),
     (
         {"edges_at": np.array([3], i4), "edges": np.zeros((1, 4, 4), np.float16)},
@@ -306,6 +411,7 @@ def test_oversize_is_refused_before_memory_is_taken(tmp_path: Path) -> None:
         ("header", "|u1", (MAX_HEADER,), MAX_HEADER, "with a header of"),
         ("index", "<i4", (MAX_STEPS + 1,), 4 * MAX_STEPS + 4, "index has S|has S = 3"),
         ("score", "|V0", (3, 4), 0, "not <f4"),
+        ("why", "<i4", (MAX_WHY + 1,), 4 * MAX_WHY + 4, "why_reason has w = 7, not"),
     ]
     for name, dtype, shape, pad, reason in cases:
         bomb(path, name, dtype, shape, pad)
@@ -327,12 +433,23 @@ def test_a_run_too_long_to_replay_is_refused_by_its_shapes(
         name: np.zeros([{"S": steps, "2": 2}.get(axis, 0) for axis in axes], dtype)
         for name, (dtype, axes) in PER_STEP.items()
     }
-    arrays |= {name: np.zeros(0, i4) for name in ("positions", "tokens", "remasked")}
+    arrays |= {name: np.zeros(0, i4) for name in RAGGED}
     arrays |= {name: np.zeros(steps + 1, np.int64) for name in OFFSETS}
     arrays |= {"initial": np.zeros(canvas, i4), "edges": np.zeros((0, 0, 0), np.float16)}
     rewrite(tmp_path / "long.npz", {}, arrays)
     with pytest.raises(InputError, match=f"{steps} steps on a canvas of {canvas}: at most"):
         store.open_trace(tmp_path / "long.npz")
+
+
+def test_more_reasons_than_memory_should_hold_are_refused_by_their_shapes(tmp_path: Path) -> None:
+    many = np.zeros(MAX_WHY + 1, i4)
+    rewrite(tmp_path / "many.npz", {}, {"why": many, "why_reason": many})
+    tracemalloc.start()
+    with pytest.raises(InputError, match=f"gives {MAX_WHY + 1} reasons, at most {MAX_WHY}"):
+        store.open_trace(tmp_path / "many.npz")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4_000_000
 
 
 def test_a_run_that_cannot_be_opened_again_is_not_saved(tmp_path: Path) -> None:

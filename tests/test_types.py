@@ -27,7 +27,8 @@ from tests.traces import CAT, DOG, EOS, MASK, SAT, THE, three_steps
             "64 or 128",
         ),
         ({"block_length": 256, "gen_length": 128}, "256 and 128", "must divide", "128"),
-        ({"gen_length": 0}, "got 0", "whole number from 1 to 65536", "try 128"),
+        ({"gen_length": -1}, "got -1", "whole number from 1 to 65536", "try 128"),
+        ({"gen_length": False}, "got False", "whole number from 1 to 65536", "try 128"),
         ({"gen_length": 12.0}, "got 12.0", "whole number from 1 to 65536", "try 128"),
         ({"block_length": True}, "got True", "whole number from 1 to 65536", "32"),
         ({"temperature": -0.1}, "got -0.1", "a number >= 0", "0 switches it off"),
@@ -37,6 +38,11 @@ from tests.traces import CAT, DOG, EOS, MASK, SAT, THE, three_steps
         ({"score_dtype": "half"}, "got 'half'", "official, native, float32, float64", "one of"),
         ({"forward": "fast"}, "got 'fast'", "full", "one of"),
         ({"stop": "END"}, "got 'END'", "none, eos", "one of"),
+        ({"draw": "dice"}, "got 'dice'", "official, gumbel, categorical", "one of"),
+        ({"cache_revision": "may"}, "got 'may'", "later, june2025", "one of"),
+        ({"top_p": 0.0}, "got 0.0", "0 (not included) to 1", "top_p"),
+        ({"top_p": 1.5}, "got 1.5", "0 (not included) to 1", "top_p"),
+        ({"top_k": -1}, "got -1", "whole number >= 0", "0 is all"),
     ],
 )
 def test_a_wrong_setting_is_given_back_with_what_is_allowed_and_what_to_do(
@@ -51,7 +57,7 @@ def test_a_wrong_setting_is_given_back_with_what_is_allowed_and_what_to_do(
 
 
 def test_settings_at_their_boundaries_are_accepted() -> None:
-    spec = RunSpec(gen_length=1, block_length=1, temperature=0, cfg_scale=0.0, stop="eos")
+    spec = RunSpec(gen_length=0, block_length=1, temperature=0, cfg_scale=0.0, stop="eos")
     assert dataclasses.asdict(spec)["params"] == {}
     assert spec == dataclasses.replace(spec)
 

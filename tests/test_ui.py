@@ -129,6 +129,7 @@ def test_the_streamed_steps_are_the_run_that_is_stored(shelves: Shelves) -> None
         np.cumsum([0, *(len(m["steps"]) for m in streams)])[:-1]
     )
     assert entries == [payload.step(record, trace.offset) for record in trace.steps]
+    assert all(entry["why"] for entry in entries)
     assert last["text"] == trace.text
     assert last["numbers"]["nfe"] == trace.nfe
     assert str(shelves.store) in last["note"]

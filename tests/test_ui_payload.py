@@ -71,6 +71,17 @@ def test_the_score_travels_only_where_it_is_not_the_confidence() -> None:
     assert np.array_equal(unpacked(payload.step(other, 2)["score"], "<f4"), other.score)
 
 
+def test_reasons_travel_once_a_step_with_all_their_positions() -> None:
+    trace = three_steps()
+    entries = json.loads(payload.dumps(payload.run(trace)))["steps"]
+    assert entries[0]["why"] == {"below tau": [2, 4], "above tau": [3, 5]}
+    assert entries[2]["why"] == {"fallback: best of block": [4]}
+    for entry, record in zip(entries, trace.steps, strict=True):
+        told = {i: reason for reason, positions in entry["why"].items() for i in positions}
+        assert told == record.why
+    assert "why" not in payload.step(dataclasses.replace(trace.steps[0], why={}), 2)
+
+
 def test_a_number_that_is_not_finite_never_reaches_the_page() -> None:
     trace = dataclasses.replace(three_steps(), steps=())
     numbers = json.loads(payload.dumps(payload.run(trace)))["numbers"]
@@ -81,9 +92,13 @@ def test_a_number_that_is_not_finite_never_reaches_the_page() -> None:
 
 def test_hostile_text_stays_text() -> None:
     bad = "<img src=x onerror=alert(1)></script>\u2028"
-    trace = dataclasses.replace(three_steps(), text=bad, pieces={**three_steps().pieces, SAT: bad})
+    trace = three_steps()
+    step = dataclasses.replace(trace.steps[0], why={2: bad, 3: "__proto__"})
+    pieces = {**trace.pieces, SAT: bad}
+    trace = dataclasses.replace(trace, text=bad, pieces=pieces, steps=(step,))
     run = json.loads(payload.dumps(payload.run(trace)))
     assert (run["text"], run["pieces"][str(SAT)]) == (bad, bad)
+    assert run["steps"][0]["why"] == {bad: [2], "__proto__": [3]}
     for path in WEB.glob("*.js"):
         source = path.read_text(encoding="utf-8")
         for sink in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("):

@@ -23,6 +23,12 @@ def ids(text: str) -> list[int]:
     return [WORDS.index(word) for word in text.split()]
 
 
+def near(length: int) -> Tensor:
+    """[T T]: attention that falls with distance, alike for every longer T."""
+    place = torch.arange(length).float()
+    return torch.exp(-(place[:, None] - place[None]).abs())
+
+
 @dataclass(eq=False)
 class Toy:
     """p(Y_i | shown positions) over the sentences, repeated to any multiple of eight positions.
@@ -59,13 +65,18 @@ class Toy:
         layers: Sequence[int] = (),
         hidden: bool = False,
         padding: Tensor | None = None,
+        keep: bool = False,
+        cache: object = None,
+        start: int = 0,
     ) -> list[Prediction]:
+        assert not keep, "the toy keeps no keys and values"
         self.calls.append(len(tokens))
         every = torch.arange(tokens.shape[1])
         asked = [every] * len(tokens) if rows is None else rows
         lengths = [tokens.shape[1]] * len(tokens) if padding is None else padding.sum(1).tolist()
+        attention = near(tokens.shape[1]) if layers else None  # padded, as a real batch's is
         return [
-            Prediction(r, self._logits(x[:n])[r])
+            Prediction(r, self._logits(x[:n])[r], attention)
             for x, n, r in zip(tokens, lengths, asked, strict=True)
         ]
 

@@ -45,9 +45,22 @@ def three_steps() -> Trace:
                 {3: CAT, 5: EOS},
                 [0.5, 0.9375, 0.5625, 0.9375],
                 [(THE, DOG), (CAT, DOG), (DOG, SAT), (EOS, SAT)],
+                {2: "below tau", 3: "above tau", 4: "below tau", 5: "above tau"},
             ),
-            _record(1, {2: THE}, [0.96875, NAN, 0.625, NAN], [(THE, DOG), None, (SAT, DOG), None]),
-            _record(2, {4: SAT}, [NAN, NAN, 0.8125, NAN], [None, None, (SAT, DOG), None]),
+            _record(
+                1,
+                {2: THE},
+                [0.96875, NAN, 0.625, NAN],
+                [(THE, DOG), None, (SAT, DOG), None],
+                {2: "above tau", 4: "below tau"},
+            ),
+            _record(
+                2,
+                {4: SAT},
+                [NAN, NAN, 0.8125, NAN],
+                [None, None, (SAT, DOG), None],
+                {4: "fallback: best of block"},
+            ),
         ),
         text="the cat sat",
         pieces=PIECES,
@@ -60,6 +73,7 @@ def _record(
     commits: dict[int, int],
     confidence: list[float],
     top: list[tuple[int, int] | None],
+    why: dict[int, str],
 ) -> StepRecord:
     p = np.array(confidence, np.float32)
     return StepRecord(
@@ -76,4 +90,5 @@ def _record(
         nfe=1,
         sequence_forwards=1,
         seconds=0.25,
+        why=why,
     )

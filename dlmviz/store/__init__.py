@@ -141,7 +141,7 @@ def _read(path: Path, only: tuple[str, ...] = ()) -> tuple[dict[str, Any], Array
         if shapes.pop("header")[0] != "|u1":
             raise InputError("its header is not text")
         header = read_header(_array(archive, members["header"]).tobytes())
-        check_shapes(len(header["signals"]), shapes)
+        check_shapes(len(header["signals"]), shapes, header["schema"])
         return header, {name: _array(archive, members[name]) for name in only or shapes}
 
 

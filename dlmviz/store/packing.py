@@ -7,19 +7,23 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from dlmviz.store.schema import (
+    DIVIDED,
     MAX_BYTES,
     PER_STEP,
     RAGGED,
     SCHEMA,
+    SINCE_2,
     Arrays,
     check_shapes,
     check_values,
+    layout,
     read_header,
 )
 from dlmviz.types import InputError, RunSpec, StepRecord, Trace
@@ -34,10 +38,12 @@ def pack(trace: Trace) -> tuple[bytes, Arrays]:
     for name, (dtype, axes) in PER_STEP.items():
         rows = np.array([getattr(record, name) for record in steps], dtype)
         arrays[name] = rows.reshape(len(steps), *(inner[axis] for axis in axes[1:]))
+    reasons = sorted({reason for record in steps for reason in record.why.values()})
+    uneven = [_uneven(record, reasons) for record in steps]
     for name, (dtype, _) in RAGGED.items():
-        ragged = [np.asarray(getattr(record, name), dtype) for record in steps]
+        ragged = [np.asarray(row[name], dtype) for row in uneven]
         arrays[name] = np.concatenate([np.zeros(0, dtype), *ragged])
-        if name != "tokens":
+        if name in DIVIDED:
             arrays[f"{name}_offsets"] = np.cumsum([0, *map(len, ragged)], dtype="<i8")
     edges = [(i, r.edges) for i, r in enumerate(steps) if r.edges is not None]
     arrays["edges_at"], arrays["edges"] = _sparse(edges, "<f2", (span, span))
@@ -46,7 +52,7 @@ def pack(trace: Trace) -> tuple[bytes, Arrays]:
         found = [(i, r.signals[name]) for i, r in enumerate(steps) if name in r.signals]
         at, values = _sparse(found, "<f4", (span,))
         arrays[f"signal{number}_at"], arrays[f"signal{number}"] = at, values
-    blob = _header(trace, signals)
+    blob = _header(trace, signals, reasons)
     check_shapes(len(signals), {name: (a.dtype.str, a.shape) for name, a in arrays.items()})
     if (size := sum(array.nbytes for array in arrays.values())) > MAX_BYTES:
         raise InputError(
@@ -59,8 +65,10 @@ def pack(trace: Trace) -> tuple[bytes, Arrays]:
 def unpack(header: Mapping[str, Any], arrays: Arrays) -> Trace:
     """The trace of a checked header and of arrays whose shapes were checked.
 
-    Raises InputError where values contradict each other or point outside the canvas.
+    A file of schema 1 has no reasons and no probes. Raises InputError where values contradict each
+    other or point outside the canvas.
     """
+    arrays = {**_none(len(arrays["index"])), **arrays}
     check_values(header, arrays)
     edges = dict(zip(arrays["edges_at"].tolist(), arrays["edges"], strict=True))
     signals: list[dict[str, np.ndarray]] = [{} for _ in arrays["index"]]
@@ -74,14 +82,39 @@ def unpack(header: Mapping[str, Any], arrays: Arrays) -> Trace:
         prompt_length=header["prompt_length"],
         mask_id=header["mask_id"],
         eos_id=header["eos_id"],
-        steps=tuple(_record(arrays, s, signals[s], edges.get(s)) for s in range(len(signals))),
+        steps=tuple(
+            _record(arrays, s, signals[s], edges.get(s), header["reasons"])
+            for s in range(len(signals))
+        ),
         text=header["text"],
         pieces={int(key): piece for key, piece in header["pieces"].items()},
         info=header["info"],
     )
 
 
-def _header(trace: Trace, signals: list[str]) -> bytes:
+def _uneven(record: StepRecord, reasons: Sequence[str]) -> dict[str, Any]:
+    """name -> row of every ragged array at one step."""
+    given = sorted(record.why)
+    return {
+        "positions": record.positions,
+        "tokens": record.tokens,
+        "remasked": record.remasked,
+        "why": given,
+        "why_reason": [bisect_left(reasons, record.why[position]) for position in given],
+    }
+
+
+def _none(steps: int) -> Arrays:
+    """The arrays that came with schema 2, for a run without reasons and probes."""
+    axes = {"S": steps, "S+1": steps + 1}
+    wanted = layout(0)
+    return {
+        name: np.zeros([axes.get(axis, 0) for axis in wanted[name][1]], wanted[name][0])
+        for name in SINCE_2
+    }
+
+
+def _header(trace: Trace, signals: list[str], reasons: list[str]) -> bytes:
     """Canonical JSON: sorted keys and no spaces, so that equal runs have equal bytes."""
     header = {
         "schema": SCHEMA,
@@ -92,6 +125,7 @@ def _header(trace: Trace, signals: list[str]) -> bytes:
         "text": trace.text,
         "pieces": {str(key): piece for key, piece in trace.pieces.items()},
         "signals": signals,
+        "reasons": reasons,
         "info": dict(trace.info),
     }
     try:
@@ -112,11 +146,17 @@ def _sparse(
 
 
 def _record(
-    arrays: Arrays, s: int, signals: Mapping[str, np.ndarray], edges: np.ndarray | None
+    arrays: Arrays,
+    s: int,
+    signals: Mapping[str, np.ndarray],
+    edges: np.ndarray | None,
+    reasons: Sequence[str],
 ) -> StepRecord:
     def ragged(name: str, offsets: str) -> np.ndarray:
         return arrays[name][arrays[offsets][s] : arrays[offsets][s + 1]]
 
+    given = ragged("why", "why_offsets").tolist()
+    reason = [reasons[i] for i in ragged("why_reason", "why_offsets")]
     return StepRecord(
         index=int(arrays["index"][s]),
         block=(int(arrays["block"][s, 0]), int(arrays["block"][s, 1])),
@@ -133,4 +173,6 @@ def _record(
         seconds=float(arrays["seconds"][s]),
         signals=signals,
         edges=edges,
+        why=dict(zip(given, reason, strict=True)),
+        probes=int(arrays["probes"][s]),
     )

@@ -16,13 +16,14 @@ import numpy as np
 
 from dlmviz.types import InputError, RunSpec
 
-SCHEMA = 1
+SCHEMA = 2  # 1 knew no reasons and no probes
 MAX_BYTES = 256_000_000  # of all arrays together
 MAX_HEADER = 8_000_000  # bytes of JSON, which grow when they are parsed
 MAX_STEPS = 200_000
 MAX_CANVAS = 65_536
 MAX_REPLAY = 256_000_000  # steps times canvas: what replaying a run costs
 MAX_SIGNALS = 64
+MAX_WHY = 4_000_000  # reasons given in all steps; as dictionaries they take much more room
 
 Arrays = dict[str, np.ndarray]
 Layout = dict[str, tuple[str, tuple[str, ...]]]
@@ -32,6 +33,7 @@ PER_STEP: Layout = {
     "index": ("<i4", ("S",)),
     "block": ("<i4", ("S", "2")),
     "nfe": ("<i4", ("S",)),
+    "probes": ("<i4", ("S",)),
     "sequence_forwards": ("<i4", ("S",)),
     "seconds": ("<f8", ("S",)),
     "confidence": ("<f4", ("S", "N")),
@@ -44,7 +46,11 @@ RAGGED: Layout = {  # rows of all steps after each other; step s holds row offse
     "positions": ("<i4", ("n",)),
     "tokens": ("<i4", ("n",)),
     "remasked": ("<i4", ("r",)),
+    "why": ("<i4", ("w",)),  # canvas positions, ascending in each step
+    "why_reason": ("<i4", ("w",)),  # their reasons, as indices into the header's list
 }
+DIVIDED = ("positions", "remasked", "why")  # have offsets; tokens and why_reason go with them
+SINCE_2 = ("probes", "why", "why_reason", "why_offsets")  # arrays that files of schema 1 lack
 HEADER = {
     "schema": (int,),
     "spec": (dict,),
@@ -54,18 +60,20 @@ HEADER = {
     "text": (str,),
     "pieces": (dict,),
     "signals": (list,),
+    "reasons": (list,),
     "info": (dict,),
 }
 
 
-def layout(signals: int) -> Layout:
+def layout(signals: int, schema: int = SCHEMA) -> Layout:
     """name -> (dtype, axes) of every array of a trace that has this many signals."""
     sparse: Layout = {"edges_at": ("<i4", ("e",)), "edges": ("<f2", ("e", "N", "N"))}
     for i in range(signals):
         sparse[f"signal{i}_at"] = ("<i4", (f"s{i}",))  # the steps that have it
         sparse[f"signal{i}"] = ("<f4", (f"s{i}", "N"))
-    offsets: Layout = {f"{name}_offsets": ("<i8", ("S+1",)) for name in ("positions", "remasked")}
-    return {"initial": ("<i4", ("T",)), **PER_STEP, **offsets, **RAGGED, **sparse}
+    offsets: Layout = {f"{name}_offsets": ("<i8", ("S+1",)) for name in DIVIDED}
+    arrays = {"initial": ("<i4", ("T",)), **PER_STEP, **offsets, **RAGGED, **sparse}
+    return {name: arrays[name] for name in arrays if schema > 1 or name not in SINCE_2}
 
 
 def read_header(blob: bytes) -> dict[str, Any]:
@@ -77,25 +85,31 @@ def read_header(blob: bytes) -> dict[str, Any]:
         json.dumps(header, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except (ValueError, RecursionError) as error:
         raise InputError("its header is not JSON") from error
-    if not isinstance(header, dict) or header.get("schema") != SCHEMA:
+    if not isinstance(header, dict) or header.get("schema") not in (1, SCHEMA):
         given = header.get("schema") if isinstance(header, dict) else None
-        raise InputError(f"its schema is {given!r}, this version of dlmviz reads {SCHEMA}")
-    if header.keys() != HEADER.keys() or any(type(header[k]) not in t for k, t in HEADER.items()):
+        raise InputError(f"its schema is {given!r}, this version of dlmviz reads 1 and {SCHEMA}")
+    wanted = HEADER.keys() - (("reasons",) if header["schema"] == 1 else ())
+    if header.keys() != wanted or any(type(header[key]) not in HEADER[key] for key in wanted):
         raise InputError("its header has a missing, unknown or wrongly typed entry")
+    header.setdefault("reasons", [])
     _check_spec(header["spec"])
-    pieces, signals = header["pieces"], header["signals"]
+    pieces, signals, reasons = header["pieces"], header["signals"], header["reasons"]
     if not all(re.fullmatch("0|[1-9][0-9]{0,9}", k) and type(v) is str for k, v in pieces.items()):
         raise InputError("its pieces must map token ids to text")
     if not all(type(name) is str for name in signals) or len({*signals}) != len(signals):
         raise InputError("its signals must be different names")
+    if not all(type(text) is str for text in reasons) or len({*reasons}) != len(reasons):
+        raise InputError("its reasons must be different texts")
     if len(signals) > MAX_SIGNALS:
         raise InputError(f"it has {len(signals)} signals, at most {MAX_SIGNALS} are allowed")
     return header
 
 
-def check_shapes(signals: int, found: Mapping[str, tuple[str, tuple[int, ...]]]) -> None:
+def check_shapes(
+    signals: int, found: Mapping[str, tuple[str, tuple[int, ...]]], schema: int = SCHEMA
+) -> None:
     """None if every array is there with its type, and all lengths agree; else InputError."""
-    wanted = layout(signals)
+    wanted = layout(signals, schema)
     if missing := wanted.keys() - found.keys():
         raise InputError(f"it lacks the arrays {', '.join(sorted(missing))}")
     if unknown := found.keys() - wanted.keys():
@@ -118,6 +132,8 @@ def check_shapes(signals: int, found: Mapping[str, tuple[str, tuple[int, ...]]])
             f"it has {steps} steps on a canvas of {canvas}: at most {MAX_STEPS} on {MAX_CANVAS}, "
             f"and {MAX_REPLAY} together, are allowed"
         )
+    if lengths.get("w", 0) > MAX_WHY:
+        raise InputError(f"it gives {lengths['w']} reasons, at most {MAX_WHY} are allowed")
 
 
 def _check_spec(given: Mapping[str, Any]) -> None:
@@ -125,7 +141,7 @@ def _check_spec(given: Mapping[str, Any]) -> None:
     known = {field.name: field for field in dataclasses.fields(RunSpec)}
     if unknown := given.keys() - known.keys():
         raise InputError(f"its settings have unknown names: {', '.join(sorted(unknown))[:200]}")
-    allowed = {float: (float, int), type(None): (type(None), str)}
+    allowed = {float: (float, int), type(None): (type(None), str), tuple: (tuple, list)}
     for name, value in given.items():
         default = {} if name == "params" else known[name].default
         if type(value) not in allowed.get(type(default), (type(default),)):
@@ -136,18 +152,22 @@ def _check_spec(given: Mapping[str, Any]) -> None:
 
 
 def check_values(header: Mapping[str, Any], arrays: Arrays) -> None:
-    """Raises InputError with the first rule that the values break."""
+    """Raises InputError with the first rule that the values break.
+
+    The generated part may be longer than gen_length: it starts with the prompt's own masks and ends
+    with fixed tokens, where a run has such.
+    """
     length, count = len(arrays["initial"]), len(arrays["index"])
     masked = np.flatnonzero(arrays["initial"] == header["mask_id"])
     offset = int(masked[0]) if len(masked) else length
     ids = (arrays["initial"], arrays["tokens"], arrays["top_ids"].ravel())
     shown = np.unique(np.concatenate(ids)).tolist()
     special = [header["mask_id"], *([] if header["eos_id"] is None else [header["eos_id"]])]
-    block = arrays["block"]
+    block, positions = arrays["block"], [arrays[name] for name in DIVIDED]
     rules = {
-        "prompt and gen_length must make up the canvas": header["prompt_length"]
-        == length - header["spec"].get("gen_length", RunSpec.gen_length)
-        >= 0,
+        "prompt and gen_length must fit in the canvas": 0
+        <= header["prompt_length"]
+        <= length - header["spec"].get("gen_length", RunSpec.gen_length),
         "token ids must be 32-bit numbers >= 0": all(0 <= token < 2**31 for token in special),
         "every token must have a piece": all(
             str(token) in header["pieces"] for token in shown if token != -1
@@ -156,15 +176,21 @@ def check_values(header: Mapping[str, Any], arrays: Arrays) -> None:
         "steps must be numbered from 0": np.array_equal(arrays["index"], np.arange(count)),
         "blocks must lie in the canvas": _within(block, 0, length)
         and bool((block[:, 0] <= block[:, 1]).all()),
-        "offsets must divide their rows": _divides(arrays["positions_offsets"], arrays["positions"])
-        and _divides(arrays["remasked_offsets"], arrays["remasked"]),
-        "positions must lie in the canvas, from its first mask on": _within(
-            np.concatenate([arrays["positions"], arrays["remasked"]]), offset, length - 1
+        "offsets must divide their rows": all(
+            _divides(arrays[f"{name}_offsets"], arrays[name]) for name in DIVIDED
         ),
+        "positions must lie in the canvas, from its first mask on": _within(
+            np.concatenate(positions), offset, length - 1
+        ),
+        "reasons must be of the header's list, at most one a position, in order": _within(
+            arrays["why_reason"], 0, len(header["reasons"]) - 1
+        )
+        and _ascends(arrays["why_offsets"], arrays["why"], length),
         "what was seen must cover the canvas from its first mask on, or nothing": not count
         or arrays["confidence"].shape[1] in (0, length - offset),
         "counts and seconds must be finite and >= 0": all(
-            _within(arrays[name], 0, 2**31) for name in ("nfe", "sequence_forwards", "seconds")
+            _within(arrays[name], 0, 2**31)
+            for name in ("nfe", "probes", "sequence_forwards", "seconds")
         ),
         "signals and edges must name steps, in order": all(
             _within(at, 0, count - 1) and bool((np.diff(at) > 0).all())
@@ -180,6 +206,12 @@ def check_values(header: Mapping[str, Any], arrays: Arrays) -> None:
 def _within(values: np.ndarray, low: int, high: int) -> bool:
     """Whether all values lie in low..high; a NaN does not."""
     return bool(((values >= low) & (values <= high)).all())
+
+
+def _ascends(offsets: np.ndarray, positions: np.ndarray, length: int) -> bool:
+    """Whether the positions of each step ascend."""
+    steps = np.searchsorted(offsets, np.arange(len(positions)), side="right")
+    return bool((np.diff(steps * length + positions) > 0).all())
 
 
 def _divides(offsets: np.ndarray, rows: np.ndarray) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 import gradio as gr
@@ -103,7 +103,7 @@ def _sampler(form: Form) -> None:
     names = [entry.name for entry in entries]
     chosen = "fast_dllm" if "fast_dllm" in names else names[0]
     form["sampler"] = gr.Radio(names, value=chosen, label="Sampler")
-    groups = [_knobs(form, entry, visible=entry.name == chosen) for entry in entries]
+    groups = [_knobs(form, entry, names, visible=entry.name == chosen) for entry in entries]
     form["sampler"].change(
         lambda name: [gr.update(visible=entry.name == name) for entry in entries],
         inputs=form["sampler"],
@@ -113,11 +113,12 @@ def _sampler(form: Form) -> None:
     )
 
 
-def _knobs(form: Form, entry: Entry, visible: bool) -> gr.Column:
+def _knobs(form: Form, entry: Entry, names: Sequence[str], visible: bool) -> gr.Column:
+    others = [name for name in names if name != entry.name]
     group = gr.Column(visible=visible, elem_classes="knobs")
     with group:
         for knob in entry.knobs:
-            form[f"{entry.name}.{knob.name}"] = _knob(knob)
+            form[f"{entry.name}.{knob.name}"] = control(knob, others)
         with gr.Accordion(f"How {entry.name} chooses", open=False):
             gr.Textbox(
                 f"{entry.help}\n\n{entry.paper}",
@@ -131,18 +132,27 @@ def _knobs(form: Form, entry: Entry, visible: bool) -> gr.Column:
     return group
 
 
-def _knob(knob: Knob) -> Any:
-    """The control of a knob: choice, switch, slider, or number where the range is wide."""
+def control(knob: Knob, others: Sequence[str]) -> Any:
+    """The control of a knob of one sampler: choice, switch, text, slider, or number.
+
+    A text that names one of the other samplers is a choice among them. A slider has at most 100
+    places, one of which is the default; what fits no slider is a number.
+    """
     words: dict[str, Any] = {"label": knob.name, "info": knob.help or None, "interactive": True}
     if knob.choices:
         return gr.Radio(list(knob.choices), value=knob.default, **words)
     if isinstance(knob.default, bool):
         return gr.Checkbox(knob.default, **words)
-    if isinstance(knob.default, int) and (knob.high is None or knob.high > 100):
-        limits: dict[str, Any] = {"minimum": knob.low, "maximum": knob.high}
-        return gr.Number(knob.default, precision=0, **limits, **words)
-    step = 1 if isinstance(knob.default, int) else 0.01
-    return gr.Slider(knob.low or 0, knob.high or 1, knob.default, step=step, **words)
+    if isinstance(knob.default, str):
+        if knob.default in others:
+            return gr.Dropdown(list(others), value=knob.default, **words)
+        return gr.Textbox(knob.default, **words)
+    whole = isinstance(knob.default, int)
+    low, high, step = knob.low or 0, knob.high, 1 if whole else 0.01
+    if high is not None and high - low <= 100 * step and round(knob.default, 2) == knob.default:
+        return gr.Slider(low, high, knob.default, step=step, **words)
+    limits: dict[str, Any] = {"minimum": knob.low, "maximum": high}
+    return gr.Number(knob.default, precision=0 if whole else None, **limits, **words)
 
 
 def _advanced(form: Form) -> None:

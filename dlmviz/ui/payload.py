@@ -36,7 +36,7 @@ def header(trace: Trace) -> dict[str, Any]:
 def step(record: StepRecord, offset: int) -> dict[str, Any]:
     """One step. Confidence, entropy and score float32 [n], top ids int32 and probs float16 [n K].
 
-    `score` is left out where it equals the confidence.
+    `score` is left out where it equals the confidence, `why` where there are no reasons.
     """
     rows = np.flatnonzero(~np.isnan(record.confidence))
     entry: dict[str, Any] = {
@@ -55,6 +55,8 @@ def step(record: StepRecord, offset: int) -> dict[str, Any]:
     }
     if not np.array_equal(record.score[rows], record.confidence[rows], equal_nan=True):
         entry["score"] = _packed(record.score[rows], np.float32)
+    if record.why:
+        entry["why"] = _shared(record.why)
     return entry
 
 
@@ -95,6 +97,14 @@ def message(kind: str, **fields: Any) -> str:
 def dumps(value: Mapping[str, Any]) -> str:
     """Compact JSON; raises ValueError for NaN, which no browser would parse."""
     return json.dumps(value, separators=(",", ":"), allow_nan=False, default=_plain)
+
+
+def _shared(why: Mapping[int, str]) -> dict[str, list[int]]:
+    """reason -> its positions: many positions share few reasons, and each is said once."""
+    found: dict[str, list[int]] = {}
+    for position in sorted(why):
+        found.setdefault(why[position], []).append(position)
+    return found
 
 
 def _packed(values: np.ndarray, kind: Any) -> str:

@@ -118,6 +118,41 @@ def test_pointing_at_a_token_lists_the_top_k_of_that_step(visit: Visit, step: in
     assert [r[1] for r in rows] == record.top_probs[row].astype(float).tolist()
 
 
+def test_the_card_says_why_a_position_was_written_left_or_taken_back(
+    visit: Visit, tmp_path: Path
+) -> None:
+    trace = three_steps()
+    first, second, last = trace.steps
+    none = np.array([], np.int32)
+    back = dataclasses.replace(
+        last,
+        index=3,
+        positions=none,
+        tokens=none,
+        remasked=np.array([2], np.int32),
+        why={2: "unsure now"},
+    )
+    trace = dataclasses.replace(trace, steps=(first, second, last, back))
+    visit.open()
+    upload(visit, store.save(trace, tmp_path / "why.npz"), "why.npz")
+    visit.page.focus(".dv-canvas")
+    told = []
+    for _ in range(5):
+        visit.page.hover("#dv-token-5")
+        visit.page.hover("#dv-token-2")
+        told.append(
+            visit.page.eval_on_selector_all(".dv-why", "all => all.map(p => p.textContent)")
+        )
+        visit.press("ArrowRight")
+    assert told == [
+        [],
+        ["Why at step 1: below tau"],
+        ["Why at step 2: above tau"],
+        ["Why at step 2: above tau"],  # the step that wrote it, once it is decided
+        ["Why at step 4: unsure now"],
+    ]
+
+
 def test_a_click_in_the_map_moves_step_and_position(visit: Visit) -> None:
     visit.open()
     trace = bundled()
@@ -151,13 +186,16 @@ def test_hostile_text_of_a_trace_does_not_run(visit: Visit, tmp_path: Path) -> N
     trace = three_steps()
     pieces = {**trace.pieces, SAT: HOSTILE}
     info = {"title": HOSTILE, "look": HOSTILE}
-    trace = dataclasses.replace(trace, pieces=pieces, text=HOSTILE, info=info)
+    last = dataclasses.replace(trace.steps[-1], why={4: HOSTILE})
+    steps = (*trace.steps[:-1], last)
+    trace = dataclasses.replace(trace, pieces=pieces, text=HOSTILE, info=info, steps=steps)
     visit.open()
     upload(visit, store.save(trace, tmp_path / "hostile.npz"), "hostile.npz")
     assert visit.label() == "Step 0 of 3"
     visit.page.focus(".dv-canvas")
     visit.press("End")
     visit.page.hover("#dv-token-4")
+    assert HOSTILE in visit.page.inner_text(".dv-why")
     visit.page.click("text=Show as table")
     assert HOSTILE in visit.page.inner_text("#dv-token-4")
     assert HOSTILE in visit.page.inner_text(".dv-text")

@@ -24,8 +24,8 @@ function describe(run, pos, step) {
   const change = run.since[step][pos];
   const written = masked ? null : token;
   const title = el("h3", {}, `Position ${pos}`, el("small", {}, place(run, pos)));
-  const parts = [title, verdict(run, pos, step, masked, change, written)];
-  if (!thought) return parts;
+  const parts = [title, verdict(run, pos, step, masked, change, written), cause(run, pos, step)];
+  if (!thought) return parts.filter(Boolean);
   parts.push(el("p", { className: "dv-quiet" }, when(thought.step, step, masked)));
   parts.push(candidates(run, thought, written ?? undefined));
   parts.push(facts(thought), history(run, pos, step));
@@ -43,6 +43,11 @@ function verdict(run, pos, step, masked, change, written) {
   if (masked) return el("p", { className: "dv-verdict" }, change ? `taken back at step ${change}` : "still masked");
   const sure = run.sureness[step][pos];
   return el("p", { className: "dv-verdict" }, piece(run, written), ` written at step ${change}`, sure >= 0 ? `, ${percent(sure)} sure` : "");
+}
+
+function cause(run, pos, step) {
+  const why = run.why(step, pos);
+  return why && el("p", { className: "dv-quiet dv-why", dir: "auto" }, `Why at step ${why.step}: ${why.reason}`);
 }
 
 const piece = (run, token) => el("b", { className: "dv-piece", dir: "auto" }, named(run.piece(token)));

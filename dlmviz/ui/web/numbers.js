@@ -4,7 +4,7 @@ import { el } from "./dom.js";
 import { number } from "./palette.js";
 
 const NUMBERS = [
-  ["nfe", "NFE", "Forward calls of the model in this run, probes included; a guided pair counts as one call.", 0],
+  ["nfe", "NFE", "Forward calls of the model in this run, the sampler's peeks included; a guided pair counts as one call.", 0],
   ["steps", "steps", "How many times the sampler chose positions and wrote tokens there.", 0],
   ["tpf", "TPF", "Tokens per forward: tokens up to the first end mark, divided by NFE.", 2],
   ["afp", "AFP", "Average finalisation parallelism: those tokens, divided by the steps at which one became final.", 2],

@@ -67,7 +67,10 @@ export class Run {
       entropy: new Float32Array(bytes(entry.entropy)),
       score: entry.score ? new Float32Array(bytes(entry.score)) : null,
       rows: new Int32Array(this.length).fill(NOTHING),
+      why: new Map(),
     };
+    for (const [reason, positions] of Object.entries(entry.why ?? {}))
+      for (const position of positions) record.why.set(position, reason);
     record.at.forEach((position, row) => { record.rows[position] = row; });
     for (const value of record.entropy) if (value > this.entropyMax) this.entropyMax = value;
     const tokens = this.states.at(-1).slice(), since = this.since.at(-1).slice();
@@ -135,6 +138,16 @@ export class Run {
       const record = this.records[s - 1];
       const row = record?.rows[position] ?? NOTHING;
       if (row !== NOTHING) return { step: s, ...this.#row(record, row) };
+    }
+    return null;
+  }
+
+  /** Why a step did what it did to a position: {step, reason}. Where it gave no reason, the last
+   * change has it; null where neither has one. */
+  why(step, position) {
+    for (const s of [step, this.since[step][position]]) {
+      const reason = this.records[s - 1]?.why.get(position);
+      if (reason !== undefined) return { step: s, reason };
     }
     return null;
   }
