@@ -115,11 +115,10 @@ def test_every_kind_of_knob_has_its_control(knob: Knob, kind: type, shown: dict[
 
 
 def test_a_sampler_on_top_of_another_chooses_among_the_others() -> None:
-    form: dict[str, Any] = {}
     with gr.Blocks():
-        inspect._sampler(form)
+        controls = inspect._sampler({})
     names = [entry.name for entry in menu()]
-    bases = {key: made for key, made in form.items() if key.endswith(".base")}
+    bases = {key: made for key, made in controls.items() if key.endswith(".base")}
     assert list(bases) == ["edit.base"]
     choices = [value for _, value in bases["edit.base"].choices]
     assert choices == [name for name in names if name != "edit"]
@@ -127,9 +126,8 @@ def test_a_sampler_on_top_of_another_chooses_among_the_others() -> None:
 
 @pytest.mark.parametrize("name", list(samplers.SAMPLERS))
 def test_what_the_controls_show_at_first_makes_the_sampler_with_its_defaults(name: str) -> None:
-    form: dict[str, Any] = {}
     with gr.Blocks():
-        inspect._sampler(form)
-    shown = {key: made.value for key, made in form.items() if "." in key}
+        controls = inspect._sampler({})
+    shown = {key: made.value for key, made in controls.items()}
     spec = live.spec_of({**FORM, **shown, "sampler": name})
     assert samplers.make(name, spec.params) == samplers.make(name)

@@ -24,8 +24,9 @@ MOUNT = """
 import(new URL("dlmviz/web/main.js", document.baseURI).href)
   .then((page) => page.mount(element, props, watch));
 """
+KEEP = "(value, changed) => ({{...changed, {name!r}: value}})"
 ANNOUNCE = "() => { window.dispatchEvent(new Event('dlmviz:%s')); }"
-Form = dict[str, Any]  # field of the run, or "sampler.knob" -> its component
+Form = dict[str, Any]  # field of the run -> its component; "knobs" holds the changed ones
 
 
 def page(shelves: Shelves) -> None:
@@ -97,13 +98,18 @@ def _controls(view: gr.HTML, shelves: Shelves) -> None:
     )
 
 
-def _sampler(form: Form) -> None:
-    """The sampler and the knobs of each, of which those of the chosen one are in sight."""
+def _sampler(form: Form) -> Form:
+    """ "sampler.knob" -> its control; those of the chosen sampler are in sight."""
     entries = menu()
     names = [entry.name for entry in entries]
     chosen = "fast_dllm" if "fast_dllm" in names else names[0]
     form["sampler"] = gr.Radio(names, value=chosen, label="Sampler")
-    groups = [_knobs(form, entry, names, visible=entry.name == chosen) for entry in entries]
+    # Decode sends this one value, not the fifty controls of all samplers: that costs 70 ms.
+    form["knobs"] = gr.JSON({}, visible="hidden", elem_id="knobs")
+    controls: Form = {}
+    groups = [
+        _knobs(form["knobs"], controls, entry, names, entry.name == chosen) for entry in entries
+    ]
     form["sampler"].change(
         lambda name: [gr.update(visible=entry.name == name) for entry in entries],
         inputs=form["sampler"],
@@ -111,14 +117,26 @@ def _sampler(form: Form) -> None:
         show_progress="hidden",
         api_visibility="private",
     )
+    return controls
 
 
-def _knobs(form: Form, entry: Entry, names: Sequence[str], visible: bool) -> gr.Column:
+def _knobs(
+    changed: gr.JSON, controls: Form, entry: Entry, names: Sequence[str], visible: bool
+) -> gr.Column:
+    """The controls of one sampler; `changed` gathers "sampler.knob" -> value in the browser."""
     others = [name for name in names if name != entry.name]
     group = gr.Column(visible=visible, elem_classes="knobs")
     with group:
         for knob in entry.knobs:
-            form[f"{entry.name}.{knob.name}"] = control(knob, others)
+            key = f"{entry.name}.{knob.name}"
+            widget = controls[key] = control(knob, others)
+            widget.change(
+                None,
+                inputs=[widget, changed],
+                outputs=changed,
+                js=KEEP.format(name=key),
+                api_visibility="private",
+            )
         with gr.Accordion(f"How {entry.name} chooses", open=False):
             gr.Textbox(
                 f"{entry.help}\n\n{entry.paper}",
@@ -183,7 +201,8 @@ def _listen(
     names = tuple(form)
 
     def decode(*values: Any) -> Iterator[str]:
-        yield from live.decode(dict(zip(names, values[:-1], strict=True)), values[-1], shelves)
+        form = dict(zip(names, values[:-1], strict=True))
+        yield from live.decode(form | (form.pop("knobs") or {}), values[-1], shelves)
 
     run = start.click(
         decode,

@@ -59,3 +59,20 @@ def test_stop_ends_the_run_and_frees_the_place(visit: Visit) -> None:
     page.click("#decode")
     page.wait_for_function(f"{LIVE % 'true'} && {STEPS} >= 1", timeout=60_000)
     page.click("#stop")
+
+
+def test_a_changed_knob_reaches_the_run_and_an_untouched_one_does_not(visit: Visit) -> None:
+    visit.open()
+    page = visit.page
+    page.get_by_role("button", name="Pairs").click()
+    page.wait_for_function("document.querySelector('#ask textarea').value.length > 5")
+    page.get_by_label("entropy_bound", exact=True).check()
+    gamma = page.get_by_label("gamma", exact=True)
+    gamma.fill("0.25")
+    gamma.blur()
+    page.click("#decode")
+    page.wait_for_function(LIVE % "true", timeout=60_000)
+    page.wait_for_function(LIVE % "false", timeout=60_000)
+    title = page.inner_text(".dv-watch h2")
+    assert "entropy_bound · gamma 0.25" in title
+    assert "proxy" not in title
