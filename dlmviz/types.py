@@ -289,7 +289,9 @@ class RunSpec:
             if not (isinstance(value, int | float) and 0 <= value < float("inf")):
                 raise InputError(f"{name} must be a number >= 0: got {value!r}; 0 switches it off")
         if not (isinstance(self.top_p, int | float) and 0 < self.top_p <= 1):
-            raise InputError(f"top_p must lie in 0 (not included) to 1: got {self.top_p!r}")
+            raise InputError(
+                f"top_p must lie in 0 (not included) to 1: got {self.top_p!r}; 1 cuts nothing"
+            )
         if not (isinstance(self.top_k, int) and self.top_k >= 0):
             raise InputError(f"top_k must be a whole number >= 0: got {self.top_k!r}; 0 is all")
         _one_of("score_dtype", self.score_dtype, get_args(ScoreDtype))

@@ -103,3 +103,32 @@ def test_hostile_text_stays_text() -> None:
         source = path.read_text(encoding="utf-8")
         for sink in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("):
             assert sink not in source, f"{path.name} uses {sink}"
+
+
+def test_signals_run_over_the_asked_positions_and_edges_keep_the_strongest_of_each() -> None:
+    record = three_steps().steps[0]
+    rows = np.flatnonzero(~np.isnan(record.confidence))
+    count = len(record.confidence)
+    edges = np.zeros((count, count), np.float16)
+    edges[0, 1] = edges[1, 0] = 0.5
+    edges[1, 2] = edges[2, 1] = 0.25
+    kl = np.arange(count, dtype=np.float32)
+    entry = payload.step(dataclasses.replace(record, signals={"kl": kl}, edges=edges), 10)
+    assert unpacked(entry["signals"]["kl"], "<f4").tolist() == kl[rows].tolist()
+    assert unpacked(entry["edges"]["pairs"], "<i4").tolist() == [10, 11, 11, 12]
+    assert unpacked(entry["edges"]["scores"], "<f4").tolist() == [0.5, 0.25]
+    assert "signals" not in payload.step(record, 10)
+    assert "edges" not in payload.step(record, 10)
+
+
+def test_of_many_edges_each_position_keeps_six() -> None:
+    record = three_steps().steps[0]
+    score = np.random.default_rng(0).random((40, 40))
+    edges = np.triu(score, 1).astype(np.float16)
+    edges += edges.T
+    packed = payload.step(dataclasses.replace(record, edges=edges), 0)["edges"]
+    pairs = {tuple(pair) for pair in unpacked(packed["pairs"], "<i4").reshape(-1, 2).tolist()}
+    for i in range(40):
+        for j in np.argsort(-edges[i].astype(float), kind="stable")[:6].tolist():
+            assert (min(i, j), max(i, j)) in pairs
+    assert len(pairs) <= 240

@@ -36,6 +36,7 @@ export class Run {
     this.since = [new Int32Array(this.length)]; // step of the last change, 0 where none
     this.sureness = [new Float32Array(this.length).fill(NaN)]; // confidence at that commit
     this.entropyMax = 0;
+    this.signals = new Set(); // names of what steps recorded besides confidence, entropy and score
     this.finish(header);
     this.append(header.steps ?? []);
   }
@@ -66,6 +67,8 @@ export class Run {
       confidence: new Float32Array(bytes(entry.confidence)),
       entropy: new Float32Array(bytes(entry.entropy)),
       score: entry.score ? new Float32Array(bytes(entry.score)) : null,
+      signals: Object.fromEntries(Object.entries(entry.signals ?? {}).map(([name, text]) => [name, new Float32Array(bytes(text))])),
+      links: entry.edges ? { pairs: new Int32Array(bytes(entry.edges.pairs)), scores: new Float32Array(bytes(entry.edges.scores)) } : null,
       rows: new Int32Array(this.length).fill(NOTHING),
       why: new Map(),
     };
@@ -73,6 +76,7 @@ export class Run {
       for (const position of positions) record.why.set(position, reason);
     record.at.forEach((position, row) => { record.rows[position] = row; });
     for (const value of record.entropy) if (value > this.entropyMax) this.entropyMax = value;
+    for (const name of Object.keys(record.signals)) this.signals.add(name);
     const tokens = this.states.at(-1).slice(), since = this.since.at(-1).slice();
     const sureness = this.sureness.at(-1).slice();
     this.records.push(record);
@@ -128,7 +132,27 @@ export class Run {
     }
     const record = this.records[step - 1];
     const row = record?.rows[position] ?? NOTHING;
-    return row === NOTHING ? undefined : record[metric][row];
+    if (row === NOTHING) return undefined;
+    const values = metric in record.signals ? record.signals[metric] : record[metric];
+    return Number.isNaN(values?.[row]) ? undefined : values?.[row];
+  }
+
+  /** Edge scores that a step looked at: [{a, b, score, normalised}] with a < b, the strongest of each
+   * position; null where there are none. `normalised` is the larger of N_ab and N_ba, where
+   * N_ij = R_ij / max_j R_ij (DAPD). */
+  edges(step) {
+    const record = this.records[step - 1];
+    if (!record?.links) return null;
+    if (record.edges) return record.edges;
+    const { pairs, scores } = record.links, greatest = new Map();
+    scores.forEach((score, i) => {
+      for (const end of [pairs[2 * i], pairs[2 * i + 1]]) greatest.set(end, Math.max(greatest.get(end) ?? 0, score));
+    });
+    record.edges = Array.from(scores, (score, i) => {
+      const a = pairs[2 * i], b = pairs[2 * i + 1];
+      return { a, b, score, normalised: score / Math.max(1e-8, Math.min(greatest.get(a), greatest.get(b))) };
+    });
+    return record.edges;
   }
 
   /** What the model thought of a position at a step: {step, confidence, entropy, score, top}.

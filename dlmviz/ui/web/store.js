@@ -7,6 +7,9 @@ export function makeStore() {
   const state = {
     run: null, step: 0, pos: null, hover: null, playing: false, speed: 8,
     live: false, follow: false, order: false, spaces: false, metric: "confidence",
+    selection: null, // [from, to] canvas positions that are brushed, both included
+    edits: new Map(), // position -> {kind: "pin" | "replace" | "remask", token}; a new Map at each change
+    asked: null, // {step, sets: {sampler: Set of positions}}: what other samplers would commit
   };
   const listeners = [];
   function set(patch) {
