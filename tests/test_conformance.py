@@ -95,6 +95,25 @@ def test_every_variant_keeps_the_laws_of_the_loop(name, knobs) -> None:
         check_laws(Toy(), make(name, knobs), spec, rewrites=name == "edit")
 
 
+@pytest.mark.parametrize("name", ["slow_fast", "psd", "edit"])
+def test_what_a_sampler_peeks_at_is_guided_like_the_rest_and_counted(name) -> None:
+    knobs = {"floor": 1.0} if name == "edit" else {}
+    spec = spec_of(name, params=knobs, cfg_scale=0.5)
+    toy = Toy()
+    check_laws(toy, make(name, knobs), spec, rewrites=name == "edit")
+    assert all(batch % 2 == 0 for batch in toy.calls)
+
+
+def test_an_edit_leaves_what_its_draft_left() -> None:
+    base = {"variant": "dream", "steps": 4, "conf_threshold": 1.0}
+    draft = decoding.decode(Toy(), make("klass", base), spec_of("klass"))
+    knobs = {"base": "klass", "rounds": 0} | {f"base.{k}": v for k, v in base.items()}
+    kept = decoding.decode(Toy(), make("edit", knobs), spec_of("edit"))
+    assert MASK in draft.final
+    assert kept.final.tolist() == draft.final.tolist()
+    assert kept.nfe == draft.nfe
+
+
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_every_sampler_fills_masks_inside_the_prompt_and_keeps_the_text_behind_them(name) -> None:
     spec = spec_of(name, prompt="the <mask> <mask> home . <mask> <eos> <eos> <mask> the")
