@@ -7,12 +7,12 @@ import dataclasses
 import json
 import subprocess
 import sys
-import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from dlmviz import cli, metrics, store
+from dlmviz import cli, decoding, metrics, store
 from dlmviz.types import InputError, RunSpec
 from tests import small_models
 from tests.traces import THE, three_steps
@@ -172,15 +172,23 @@ def test_without_json_the_text_comes_first_and_numbers_have_names(
 
 
 def test_an_interrupt_ends_with_130_and_leaves_no_file(
-    model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    model: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    flags = ["--gen-length", "1024", "--block-length", "1024", "--out", str(tmp_path / "run.npz")]
-    timer = threading.Timer(1.0, _thread.interrupt_main)
-    timer.start()
-    try:
-        assert cli.main(["decode", "--model", model, "--prompt", "hi", *flags]) == 130
-    finally:
-        timer.cancel()
+    real, steps = decoding.advance, []
+
+    def fifth_is_interrupted(*args: Any) -> Any:
+        steps.append(args)
+        if len(steps) == 5:
+            _thread.interrupt_main()
+        return real(*args)
+
+    monkeypatch.setattr(decoding, "advance", fifth_is_interrupted)
+    flags = ["--gen-length", "64", "--block-length", "64", "--out", str(tmp_path / "run.npz")]
+    assert cli.main(["decode", "--model", model, "--prompt", "hi", *flags]) == 130
+    assert 5 <= len(steps) < 64
     assert capsys.readouterr().out == ""
     assert list(tmp_path.iterdir()) == []
 
