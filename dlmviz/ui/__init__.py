@@ -14,7 +14,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read once, when gr
 with no_stubs():
     import gradio as gr
 
-from dlmviz.ui import inspect, look, shelves
+from dlmviz.ui import animation, export, inspect, learn, library, look, shelves
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -25,7 +25,9 @@ def build(shelf: shelves.Shelves) -> gr.Blocks:
         title="dlmviz", analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400)
     )
     with demo:
+        library.bar()
         inspect.page(shelf)
+        library.page()
     demo.queue(default_concurrency_limit=4, max_size=32)
     return demo
 
@@ -35,6 +37,7 @@ def launch(host: str, port: int, store: str | Path) -> None:
     check_free(host, port)
     with tempfile.TemporaryDirectory(prefix="dlmviz-") as spare:
         shelf = shelves.Shelves(shelves.GALLERY, Path(store), Path(spare))
+        library.tidy(shelf.store)
         demo = build(shelf)
         demo.launch(
             server_name=host,
@@ -46,7 +49,16 @@ def launch(host: str, port: int, store: str | Path) -> None:
             ssr_mode=False,
             quiet=True,
             prevent_thread_lock=True,
-            app_kwargs={"routes": shelves.routes(shelf), "middleware": shelves.middleware()},
+            app_kwargs={
+                "routes": [
+                    *animation.routes(shelf),
+                    *shelves.routes(shelf),
+                    *library.routes(shelf),
+                    *export.routes(shelf),
+                    *learn.routes(shelf),
+                ],
+                "middleware": shelves.middleware(),
+            },
             theme=look.theme(),
             head=look.HEAD,
         )

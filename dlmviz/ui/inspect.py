@@ -11,7 +11,7 @@ import gradio as gr
 
 from dlmviz.tasks import TASKS
 from dlmviz.types import RunSpec, ScoreDtype
-from dlmviz.ui import live, payload
+from dlmviz.ui import asks, live, payload
 from dlmviz.ui.menu import Entry, Knob, menu
 from dlmviz.ui.shelves import Shelves
 
@@ -22,8 +22,9 @@ HONESTY = (
 )
 MOUNT = """
 import(new URL("dlmviz/web/main.js", document.baseURI).href)
-  .then((page) => page.mount(element, props, watch));
+  .then((page) => page.mount(element, props, watch, trigger)); // triggers "ask" and "branch"
 """
+ROOT = '<div class="dv-root" data-samplers="{}">Loading the run…</div>'
 KEEP = "(value, changed) => ({{...changed, {name!r}: value}})"
 ANNOUNCE = "() => { window.dispatchEvent(new Event('dlmviz:%s')); }"
 Form = dict[str, Any]  # field of the run -> its component; "knobs" holds the changed ones
@@ -35,14 +36,15 @@ def page(shelves: Shelves) -> None:
     first = bundled[0]["id"] if bundled else None
     gr.HTML(
         "<h1>dlmviz</h1><p>Watch a masked diffusion language model write: it starts from blanks "
-        "and fills in, step by step, the words it is surest of.</p>",
+        "and fills in, step by step, the words it is surest of. "
+        "<a href='learn'>New to this? A tour in six steps.</a></p>",
         elem_id="masthead",
     )
     with gr.Row(elem_id="inspect", equal_height=False):
         with gr.Column(elem_id="watch", scale=1, min_width=280):
             view = gr.HTML(
                 payload.message("gallery", runs=bundled, id=first),
-                html_template='<div class="dv-root">Loading the run…</div>',
+                html_template=ROOT.format(" ".join(entry.name for entry in menu())),
                 js_on_load=MOUNT,
                 apply_default_css=False,
                 elem_id="run-view",
@@ -214,7 +216,8 @@ def _listen(
         api_visibility="private",
     )
     run.then(None, js=ANNOUNCE % "ended", api_visibility="private")
-    stop.click(None, js=ANNOUNCE % "stopped", cancels=[run], api_visibility="private")
+    child = asks.listen(view, shelves)
+    stop.click(None, js=ANNOUNCE % "stopped", cancels=[run, child], api_visibility="private")
 
 
 def new_example(name: str) -> tuple[str, Mapping[str, Any], int, int]:

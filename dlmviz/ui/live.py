@@ -8,12 +8,13 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import dlmviz
 from dlmviz import store
+from dlmviz.store import index
 from dlmviz.tasks import TASKS
 from dlmviz.types import DecodeError, Denoiser, Example, InputError, RunSpec, StepRecord, Trace
 from dlmviz.ui import payload
@@ -21,6 +22,8 @@ from dlmviz.ui.shelves import Shelves
 
 PAUSE = 0.04  # seconds between messages: 25 a second are smooth, more would only queue up
 Loader = Callable[[str, str | None], Denoiser]
+Closer = Callable[[Sequence[StepRecord]], Trace]
+Judge = Callable[[Trace], Trace]
 
 
 @lru_cache(maxsize=1)
@@ -103,17 +106,27 @@ def decode(
         spec = spec_of(form)
         model = load(spec.model, spec.adapter)
         start = dlmviz.begin(model, spec)
-        identity = uuid.uuid4().hex[:16]
-        yield payload.message("begin", header={**payload.header(start), "id": identity})
-        records = yield from _stream(model, start, identity, shelves)
-        trace = _graded(dlmviz.finish(model, start, records), example)
-        yield _finished(trace, identity, shelves)
+        close = partial(dlmviz.finish, model, start)
+        yield from told(model, start, shelves, close, lambda trace: _graded(trace, example))
     except (InputError, DecodeError) as error:
         yield payload.message("problem", text=str(error))
 
 
+def told(
+    model: Denoiser, start: Trace, shelves: Shelves, close: Closer, judge: Judge = lambda t: t
+) -> Iterator[str]:
+    """Messages of a run from its beginning on: begin, steps, finish.
+
+    `close` makes the trace of the records there are, of a stopped run too; `judge` sees whole ones.
+    """
+    identity = uuid.uuid4().hex[:16]
+    yield payload.message("begin", header={**payload.header(start), "id": identity})
+    records = yield from _stream(model, start, identity, shelves, close)
+    yield _finished(judge(close(records)), identity, shelves)
+
+
 def _stream(
-    model: Denoiser, start: Trace, identity: str, shelves: Shelves
+    model: Denoiser, start: Trace, identity: str, shelves: Shelves, close: Closer
 ) -> Generator[str, None, list[StepRecord]]:
     """Yields messages of new steps; returns all records."""
     records: list[StepRecord] = []
@@ -127,8 +140,7 @@ def _stream(
         whole = True
     finally:
         if records and not whole:
-            partial = dlmviz.finish(model, start, records)
-            store.save(partial, shelves.spare / f"{identity}.npz")
+            store.save(close(records), shelves.spare / f"{identity}.npz")
     if sent < len(records):
         yield _news(model, start, identity, records, sent, known)
     return records
@@ -169,6 +181,7 @@ def _finished(trace: Trace, identity: str, shelves: Shelves) -> str:
     """The last message; the run is in the store, or, if that fails, on the spare shelf."""
     try:
         saved = store.put(shelves.store, trace)
+        _adopted(trace, saved, shelves)
         note = f"Done. Saved as {saved} in {shelves.store}."
     except InputError as error:
         store.save(trace, shelves.spare / f"{identity}.npz")
@@ -183,6 +196,13 @@ def _finished(trace: Trace, identity: str, shelves: Shelves) -> str:
         info=payload.header(trace)["info"],
         note=note,
     )
+
+
+def _adopted(trace: Trace, saved: str, shelves: Shelves) -> None:
+    """Notes the parent of a run that continues another one in the library."""
+    if "parent" in trace.info:
+        with contextlib.suppress(InputError):  # the trace itself says it, too
+            index.adopt(shelves.store, saved, trace.info["parent"], trace.info["step"])
 
 
 def opened(path: str | Path, shelves: Shelves) -> str:

@@ -6,7 +6,10 @@ import gradio as gr
 
 from dlmviz.ui.shelves import WEB
 
-SHEETS = ("page", "canvas", "panels")
+SHEETS = (
+    *("page", "canvas", "panels", "selection", "edit", "depend"),
+    *("library", "animation", "present"),
+)
 MODULES = sorted(path.name for path in WEB.glob("*.js"))
 HEAD = "".join(
     [f'<link rel="stylesheet" href="dlmviz/web/{name}.css">' for name in SHEETS]

@@ -17,7 +17,7 @@ import numpy as np
 from dlmviz.types import StepRecord, Trace
 
 STRONGEST = 6  # edges of a position that the page gets
-SHOWN_INFO = ("title", "look", "example", "device", "model", "paper")
+SHOWN_INFO = ("title", "look", "example", "device", "model", "paper", "parent", "step", "edits")
 
 
 def header(trace: Trace) -> dict[str, Any]:
@@ -25,7 +25,8 @@ def header(trace: Trace) -> dict[str, Any]:
     return {
         "spec": dataclasses.asdict(trace.spec),
         "prompt_length": trace.prompt_length,
-        "offset": trace.offset,
+        # where a run goes on, what was written before is still part of the answer
+        "offset": min(trace.offset, trace.prompt_length),
         "mask_id": trace.mask_id,
         "eos_id": trace.eos_id,
         "initial": trace.initial.tolist(),

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import re
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dlmviz.store import open_trace
+from dlmviz.store import RUN_ID, open_trace, run_id
 from dlmviz.types import InputError
 from dlmviz.ui import payload
 
@@ -48,12 +50,26 @@ class Shelves:
     spare: Path
 
     def find(self, identity: str) -> Path | None:
-        """The file of a run; None for what is no id or is nowhere."""
+        """The file of a run, by name or by content hash; None for what is no id or is nowhere.
+
+        A run that was stored has its hash as its file's name. Runs with other names are read, each
+        once, if no name fits.
+        """
         if not IDENTITY.fullmatch(identity):
             return None
         folders = (self.gallery, self.store, self.spare)
         paths = (folder / f"{identity}.npz" for folder in folders)
-        return next((path for path in paths if path.is_file()), None)
+        named = next((path for path in paths if path.is_file()), None)
+        if named is not None or not RUN_ID.fullmatch(identity):
+            return named
+        return next((path for path in self._renamed() if content_hash(path) == identity), None)
+
+    def _renamed(self) -> Iterator[Path]:
+        """Files whose names need not be the hashes of their runs."""
+        for folder in (self.gallery, self.store, self.spare):
+            for path in sorted(folder.glob("*.npz")):
+                if folder != self.store or not RUN_ID.fullmatch(path.stem):
+                    yield path
 
     def bundled(self) -> list[dict[str, str]]:
         """Id and title of every bundled run, in order of file name; damaged files are left out."""
@@ -65,19 +81,56 @@ class Shelves:
         return found
 
 
+def content_hash(path: Path) -> str | None:
+    """The id of the run in a file, whatever the file is called; None for a damaged or missing one.
+
+    A file is read again only after it changed.
+    """
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return _content_hash(path, stat.st_mtime_ns, stat.st_size)
+
+
+@lru_cache(maxsize=1024)
+def _content_hash(path: Path, modified: int, size: int) -> str | None:
+    try:
+        return run_id(open_trace(path))
+    except InputError:
+        return None
+
+
+def shown(shelves: Shelves, path: Path) -> dict[str, Any]:
+    """The run in a file as the page gets it: `info` says its content hash, and whether a link to it
+    outlives the app. Raises InputError as `open_trace`.
+    """
+    trace = open_trace(path)
+    run = payload.run(trace)
+    kept = path.parent != shelves.spare
+    return {**run, "info": {**run["info"], "hash": run_id(trace), "kept": kept}}
+
+
 def routes(shelves: Shelves) -> list[Any]:
-    """Routes of the page's own files and of its runs, as JSON and as files."""
+    """Routes of the page's own files and of its runs, as JSON and as files.
+
+    A run that is waited for, or that a link named, may well be missing: that is no error, and a
+    browser would report one for every status from 400 on.
+    """
 
     def show(request: Request) -> Response:
-        identity, waits = request.path_params["identity"], "wait" in request.query_params
+        identity = request.path_params["identity"]
+        waits, linked = (word in request.query_params for word in ("wait", "link"))
         path = awaited(shelves, identity) if waits else shelves.find(identity)
-        if path is None and waits:
-            return Response(status_code=204)  # a run that was stopped before its first step
+        if path is None and (waits or linked):
+            return Response(status_code=204)  # stopped before its first step, or a link of old
         if path is None:
             return JSONResponse({"problem": "there is no such run"}, status_code=404)
         try:
-            text = payload.dumps(payload.run(open_trace(path)))
+            text = payload.dumps(shown(shelves, path))
         except InputError as error:
+            if linked:
+                return Response(status_code=204)
             return JSONResponse({"problem": str(error)}, status_code=422)
         return Response(text, media_type="application/json", headers={"Cache-Control": "no-store"})
 

@@ -39,7 +39,7 @@ function place(run, pos) {
 }
 
 function verdict(run, pos, step, masked, change, written) {
-  if (!run.open(pos)) return el("p", { className: "dv-verdict" }, "given by the prompt: ", piece(run, written));
+  if (!run.open(pos)) return el("p", { className: "dv-verdict" }, pos < run.promptLength ? "given by the prompt: " : "given when this run began: ", piece(run, written));
   if (masked) return el("p", { className: "dv-verdict" }, change ? `taken back at step ${change}` : "still masked");
   const sure = run.sureness[step][pos];
   return el("p", { className: "dv-verdict" }, piece(run, written), ` written at step ${change}`, sure >= 0 ? `, ${percent(sure)} sure` : "");

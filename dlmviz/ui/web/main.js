@@ -1,38 +1,50 @@
 // The run view: builds the panels once, then listens to messages from the server.
 // Scrubbing never calls the server; it only sends new runs and, while decoding, new steps.
 
+import { makeAnimation } from "./animation.js";
+import { makeDepend } from "./arcs.js";
 import { makeCard } from "./card.js";
 import { el } from "./dom.js";
+import { makeStudy } from "./edit.js";
+import { arrive, makeShare } from "./link.js";
 import { makeMap } from "./map.js";
 import { makeAnswer, makeNumbers } from "./numbers.js";
+import { makePresenter } from "./present.js";
 import { Run } from "./run.js";
+import { makeSelection, selectionKeys } from "./selection.js";
+import { makeSegments } from "./segments.js";
 import { fittingSpeed, makeStore, startClock } from "./store.js";
-import { canvasKeys, makeScale, makeTokens, sentence } from "./tokens.js";
+import { canvasKeys, makeLegend, makeScale, makeTokens, sentence } from "./tokens.js";
 import { makeTransport } from "./transport.js";
 
 const RUNS = new URL("dlmviz/runs/", document.baseURI).href;
 
 /** Mounts the view into a component once. `watch` and `props` are those of the component. */
-export function mount(element, props, watch) {
+export function mount(element, props, watch, trigger) {
   const root = element.querySelector(".dv-root");
   if (!root || root.dataset.mounted) return;
   root.dataset.mounted = "yes";
   const store = makeStore();
-  const view = layout(root, store);
+  const view = layout(root, store, trigger);
+  root.append(makeAnimation(store));
   const receive = receiver(store, view);
   startClock(store);
   watchTheme(store);
   watch("value", () => receive(JSON.parse(props.value)));
   window.addEventListener("dlmviz:stopped", () => receive({ type: "stopped" }));
   window.addEventListener("dlmviz:ended", () => receive({ type: "ended" }));
+  window.addEventListener("dlmviz:open", ({ detail }) => receive({ type: "open", ...detail }));
   document.querySelector("#decode")?.addEventListener("click", () => note("Opening the model…"));
   if (props.value) receive(JSON.parse(props.value));
+  return store;
 }
 
-function layout(root, store) {
+function layout(root, store, trigger) {
   const { prompt, canvas } = makeTokens(store);
   const { bar, keys } = makeTransport(store);
+  canvas.addEventListener("keydown", selectionKeys(store));
   canvas.addEventListener("keydown", canvasKeys(store, keys));
+  const study = makeStudy(store, canvas, trigger, root.dataset.samplers.split(" "));
   const toggle = (key, label, title) => {
     const button = el("button", { type: "button", className: "dv-toggle", title, "aria-pressed": "false",
       onclick: () => store.set({ [key]: !store.state[key] }) }, label);
@@ -45,16 +57,17 @@ function layout(root, store) {
     save: el("a", { className: "dv-save", hidden: true, download: "", title: "Download this run as a file (.npz)" }, "Save"),
   };
   const watchPanel = el("section", { className: "dv-panel dv-watch", "aria-label": "Token canvas" },
-    el("header", {}, view.title, el("div", { className: "dv-tools" }, view.runs, view.save)),
-    el("div", { className: "dv-about" }, view.look, view.caption),
+    el("header", {}, view.title, el("div", { className: "dv-tools" }, view.runs, makeShare(store), view.save)),
+    el("div", { className: "dv-about" }, view.look, view.caption, study.lineage),
     prompt, canvas, view.hint,
-    el("footer", {}, makeScale(), el("span", { className: "dv-toggles" },
-      toggle("order", "Order", "Number every token by the step that wrote it (n)"), toggle("spaces", "Spaces", "Show spaces (s)"))),
-    bar);
+    el("footer", {}, makeScale(), makeLegend(store), el("span", { className: "dv-toggles" },
+      toggle("order", "Order", "Number every token by the step that wrote it (n)"), toggle("spaces", "Spaces", "Show spaces (s)"), makePresenter())),
+    study.bar, bar);
   const numbers = el("section", { className: "dv-panel" }, makeNumbers(store), makeAnswer(store));
+  Object.assign(view, study);
   root.replaceChildren(
-    el("div", { className: "dv-main" }, watchPanel, numbers),
-    el("div", { className: "dv-side" }, makeMap(store), makeCard(store)));
+    el("div", { className: "dv-main" }, watchPanel, study.panel, makeDepend(store), makeSegments(store), numbers),
+    el("div", { className: "dv-side" }, makeMap(store), makeSelection(store), makeCard(store)));
   store.on((state) => {
     const { run, step } = state;
     if (!run) return;
@@ -95,12 +108,13 @@ function receiver(store, view) {
     store.set({ live: false, follow: false, finished: {}, speed: fittingSpeed(last) });
   }
   const act = {
-    open: async ({ id, note: text }) => {
-      if (await open(id)) note(text ?? "");
+    open: async ({ id, note: text, step = 0 }) => {
+      if (await open(id, (header) => show(new Run(header), { step }))) note(text ?? "");
       else note("This run cannot be shown: the server no longer has it, or its file is damaged.", true);
     },
-    gallery: ({ runs, id }) => { gallery(view, runs, (chosen) => act.open({ id: chosen })); if (id) act.open({ id }).then(focusCanvas); else empty(view); },
-    begin: ({ header }) => { token++; show(new Run(header), { live: true, follow: true }); note("Decoding…"); reveal(); },
+    gallery: ({ runs, id }) => { gallery(view, runs, (chosen) => act.open({ id: chosen })); arrive(store, (wanted) => open(wanted, undefined, "?link"), () => (id ? act.open({ id }) : empty(view))).then(focusCanvas); },
+    answer: (message) => view.answer(message),
+    begin: ({ header }) => { token++; view.begun(); show(new Run(header), { live: true, follow: true }); note("Decoding…"); reveal(); },
     steps: ({ id, first, steps, pieces }) => {
       const { run, follow } = store.state;
       if (run?.id !== id || first > run.steps) return;
@@ -118,6 +132,7 @@ function receiver(store, view) {
       if (run.steps === count) complete({ ...rest, pieces: {}, steps: run.records });
       else settle(saved);
     },
+    show: ({ run }) => { show(new Run(run)); focusCanvas(); }, // a run that the page itself holds
     stopped: () => { if (store.state.live) { note("Stopped."); end(); } },
     ended: () => { if (store.state.live) end(); },
     problem: ({ text }) => { note(text, true); if (store.state.live) end(); },

@@ -1,51 +1,86 @@
 // The time x position map: one row a step, one column a position, on a plain 2-D canvas.
 
 import { el } from "./dom.js";
-import { RGB, bin, number, percent } from "./palette.js";
+import { about, absence, colour, drawn, legend, offered, said, scaleOf, valueOf } from "./metrics.js";
+import { brush } from "./selection.js";
 import { choose, focusOf, goTo } from "./store.js";
 
 const LEFT = 34, BOTTOM = 22, TOP = 6, RIGHT = 6;
-const METRICS = {
-  confidence: ["confidence", "How sure the model was, wherever it was still asked."],
-  entropy: ["entropy", "How undecided the model was, wherever it was still asked."],
-  reveal: ["reveal step", "When each position was written; blank while masked."],
-};
+const INKS = ["well", "new", "ahead", "muted", "rule", "text", "accent"];
+const MARKED = 5; // width of a cell in px from which a flag is marked by a bar too
 
 export function makeMap(store) {
   const field = el("canvas", { className: "dv-field", role: "img" });
   const caption = el("p", { className: "dv-quiet" });
   const read = el("p", { className: "dv-read" });
   const scale = el("div", { className: "dv-scale" });
-  const metric = el("select", { className: "dv-select", "aria-label": "What the map shows", onchange: (event) => store.set({ metric: event.target.value }) },
-    ...Object.entries(METRICS).map(([key, [label]]) => el("option", { value: key }, label)));
-  const table = el("div", { className: "dv-table" });
+  const menu = el("select", { className: "dv-select", "aria-label": "What the map shows", onchange: () => store.set({ metric: menu.value }) });
+  const table = el("div", { className: "dv-table", tabIndex: 0, role: "region", "aria-label": "The map's numbers at this step" });
   const details = el("details", { className: "dv-twin" }, el("summary", {}, "Show as table"), table);
   const panel = el("section", { className: "dv-panel dv-map", "aria-label": "Map of steps and positions" },
-    el("header", {}, el("h3", {}, "Every step, every position"), metric),
+    el("header", {}, el("h3", {}, "Every step, every position"), menu),
     caption, el("div", { className: "dv-frame" }, field), el("footer", {}, scale, read), details);
-  const pixels = document.createElement("canvas"), base = document.createElement("canvas");
-  const ink = {};
-  let rastered = 0; // rows of `pixels` that stand
+  const picture = makePicture(panel, field);
+  let shown = null; // the metric on screen
 
-  /** Fills the off-screen picture, one pixel a cell, from row `from` on. */
-  function raster(run, name, from) {
+  store.on((state, changed) => {
+    const { run } = state;
+    if (!run) return;
+    const grown = changed.has("grown");
+    if (changed.has("run") || grown) list(menu, offered(run));
+    const name = grown || changed.has("run") || changed.has("metric") ? drawn(state) : shown;
+    const fresh = changed.has("run") || name !== shown;
+    shown = name;
+    if (fresh || grown) { picture.raster(run, name, fresh); legend(scale, run, name); menu.value = name; }
+    if (fresh || changed.has("live")) describe(run, name, caption, field);
+    if (details.open && (fresh || changed.has("step") || grown)) fill(table, state, name);
+    const stale = fresh || grown || changed.has("theme") || changed.has("live");
+    if (stale || ["step", "pos", "hover", "selection"].some((key) => changed.has(key))) picture.draw(state, name, stale);
+    const { pos, step } = focusOf(state);
+    read.textContent = pos === null || !step ? "Drag sideways to select positions." : readout(run, name, step, pos);
+  });
+  details.addEventListener("toggle", () => { if (details.open && shown) fill(table, store.state, shown); });
+  new ResizeObserver(() => picture.draw(store.state, shown)).observe(field);
+  listen(store, field, picture.shape);
+  return panel;
+}
+
+function describe(run, name, caption, field) {
+  caption.textContent = about(name).means;
+  field.setAttribute("aria-label", `Map of ${about(name).label}: ${run.steps} steps by ${run.length - run.offset} positions. A table follows.`);
+}
+
+/** Brings the menu up to date; the choice stays. */
+function list(menu, names) {
+  if (Array.from(menu.options, (option) => option.value).join() === names.join()) return;
+  menu.replaceChildren(...names.map((name) => el("option", { value: name }, about(name).label)));
+}
+
+/** The drawing: `raster` when values change, `draw` when the cursor moves, `shape` in pixels. */
+function makePicture(panel, field) {
+  const pixels = document.createElement("canvas"), base = document.createElement("canvas"), ink = {};
+  let stands = { rows: 0, key: "" }; // rows of `pixels` that stand, and the scale they were drawn on
+
+  /** Fills the off-screen picture, one pixel a cell; rows on an unchanged scale stay. */
+  function raster(run, name, fresh) {
+    const { low, high, share } = scaleOf(run, name), key = `${name} ${low} ${high}`;
+    const from = fresh || key !== stands.key ? 0 : stands.rows;
     const columns = run.length - run.offset, rows = Math.max(1, run.steps);
     const context = pixels.getContext("2d", { willReadFrequently: true });
     const old = from ? context.getImageData(0, 0, columns, from) : null;
     pixels.width = columns; pixels.height = rows;
+    stands = { rows: run.steps, key };
     if (old) context.putImageData(old, 0, 0);
     if (rows <= from) return;
     const image = context.createImageData(columns, rows - from);
-    const top = maximum(run, name);
     for (let row = from; row < run.steps; row++)
       for (let column = 0; column < columns; column++) {
-        const value = run.value(name, row + 1, run.offset + column);
-        if (value === undefined || Number.isNaN(value)) continue;
-        const [r, g, b] = RGB[bin(value / top)], at = 4 * ((row - from) * columns + column);
+        const value = valueOf(run, name, row + 1, run.offset + column);
+        if (value === undefined) continue;
+        const [r, g, b] = colour(name, share(value)), at = 4 * ((row - from) * columns + column);
         image.data[at] = r; image.data[at + 1] = g; image.data[at + 2] = b; image.data[at + 3] = 255;
       }
     context.putImageData(image, 0, from);
-    rastered = run.steps;
   }
 
   const shape = (state) => {
@@ -54,94 +89,83 @@ export function makeMap(store) {
   };
 
   /** Draws all that does not depend on the cursor. */
-  function drawBase(state, ratio) {
-    const { run } = state;
-    const box = shape(state), { w, h, cw, rh } = box;
+  function drawBase(state, name, ratio) {
+    const { run } = state, box = shape(state), { w, h, cw, rh } = box;
     const style = getComputedStyle(panel);
-    for (const name of ["well", "new", "ahead", "muted", "rule", "text"]) ink[name] = style.getPropertyValue(`--dv-${name}`).trim();
+    for (const key of INKS) ink[key] = style.getPropertyValue(`--dv-${key}`).trim();
     base.width = field.width; base.height = field.height;
     const g = base.getContext("2d");
     g.scale(ratio, ratio);
     g.imageSmoothingEnabled = false;
     g.fillStyle = ink.well; g.fillRect(LEFT, TOP, w, h);
     if (run.steps) g.drawImage(pixels, LEFT, TOP, w, run.steps * rh);
+    if (about(name).flag && cw >= MARKED) flags(g, run, name, cw, rh);
     commits(g, run, cw, rh, ink.new);
     axes(g, run, box, span(state), ink, style.fontFamily);
   }
 
-  function draw(state, stale) {
+  function draw(state, name, stale) {
     if (!state.run || field.clientWidth <= LEFT + RIGHT) return;
     const ratio = window.devicePixelRatio || 1;
     const width = Math.round(field.clientWidth * ratio), height = Math.round(field.clientHeight * ratio);
     const resized = field.width !== width || field.height !== height;
     if (resized) { field.width = width; field.height = height; }
-    if (stale || resized) drawBase(state, ratio);
-    const g = field.getContext("2d");
-    const box = shape(state), { w, h, rh } = box;
+    if (stale || resized) drawBase(state, name, ratio);
+    const g = field.getContext("2d"), box = shape(state), { w, h, rh } = box;
     g.setTransform(1, 0, 0, 1, 0, 0);
     g.clearRect(0, 0, width, height);
     g.drawImage(base, 0, 0);
     g.scale(ratio, ratio);
     g.fillStyle = ink.ahead; g.fillRect(LEFT, TOP + state.step * rh, w, h - state.step * rh);
+    brushed(g, state, box, ink.accent);
     cursor(g, state, box, ink.text);
   }
+  return { raster, draw, shape };
+}
 
-  store.on((state, changed) => {
-    const { run, metric: name } = state;
-    if (!run) return;
-    const fresh = changed.has("run") || changed.has("metric");
-    const grown = changed.has("grown");
-    if (fresh) rastered = 0;
-    if (fresh || grown) raster(run, name, name === "confidence" ? rastered : 0); // other scales grow too
-    if (fresh || grown) legend(scale, run, name);
-    if (fresh) {
-      caption.textContent = METRICS[name][1];
-      field.setAttribute("aria-label", `Map of ${METRICS[name][0]}: ${run.steps} steps by ${run.length - run.offset} positions. A table follows.`);
-    }
-    if (details.open && (fresh || changed.has("step") || grown)) fill(table, state);
-    const stale = fresh || grown || changed.has("theme") || changed.has("live");
-    if (stale || ["step", "pos", "hover"].some((key) => changed.has(key))) draw(state, stale);
-    const { pos, step } = focusOf(state);
-    read.textContent = pos === null || !step ? "" : readout(run, name, step, pos);
-  });
-
-  details.addEventListener("toggle", () => { if (details.open && store.state.run) fill(table, store.state); });
-  new ResizeObserver(() => draw(store.state)).observe(field);
-  const place = (event) => {
+/** Pointing shows, a click goes there, dragging sideways selects columns. */
+function listen(store, field, shape) {
+  const column = (x) => {
+    const { run } = store.state, { cw } = shape(store.state);
+    return Math.max(run.offset, Math.min(run.length - 1, run.offset + Math.floor((x - LEFT) / cw)));
+  };
+  const place = ({ offsetX: x, offsetY: y }) => {
     const { run } = store.state;
     if (!run?.steps) return null;
-    const { cw, rh } = shape(store.state);
-    const column = Math.floor((event.offsetX - LEFT) / cw), row = Math.floor((event.offsetY - TOP) / rh);
-    const inside = column >= 0 && column < run.length - run.offset && row >= 0 && row < run.steps;
-    return inside ? { pos: run.offset + column, step: row + 1 } : null;
+    const { w, rh } = shape(store.state), row = Math.floor((y - TOP) / rh);
+    return x >= LEFT && x < LEFT + w && row >= 0 && row < run.steps ? { pos: column(x), step: row + 1 } : null;
   };
-  field.addEventListener("pointermove", (event) => store.set({ hover: place(event) }));
+  const dragging = brush(store, field, column);
+  field.addEventListener("pointermove", (event) => store.set({ hover: dragging() ? null : place(event) }));
   field.addEventListener("pointerleave", () => store.set({ hover: null }));
   field.addEventListener("click", (event) => {
     const target = place(event);
     if (target) { goTo(store, target.step); choose(store, target.pos); }
   });
-  return panel;
 }
 
 /** Rows the map has room for: while a run grows, more than there are, so that it need not rescale
  * at every step. */
 const span = ({ run, live }) => (live ? Math.max(16, 2 ** Math.ceil(Math.log2(run.steps + 1))) : Math.max(1, run.steps));
 
-function maximum(run, name) {
-  if (name === "confidence") return 1;
-  if (name === "reveal") return Math.max(1, run.steps);
-  return Math.max(0.1, Math.ceil(run.entropyMax * 10) / 10);
-}
-
 /** A line under every cell whose token was written at that step; its colour stays in sight. */
-function commits(g, run, cw, rh, colour) {
-  g.fillStyle = colour;
+function commits(g, run, cw, rh, ink) {
+  g.fillStyle = ink;
   const thick = Math.max(1.5, Math.min(rh * 0.45, 4));
   run.records.forEach((record, row) => {
     for (const position of record.positions)
       g.fillRect(LEFT + (position - run.offset) * cw, TOP + (row + 1) * rh - thick, Math.max(cw, 1.5), thick);
   });
+}
+
+/** Yes has a bar at the left of its cell, no has one at the right: colour is not all there is. */
+function flags(g, run, name, cw, rh) {
+  g.fillStyle = "rgb(0 0 0 / 70%)";
+  for (let row = 0; row < run.steps; row++)
+    for (let pos = run.offset; pos < run.length; pos++) {
+      const value = valueOf(run, name, row + 1, pos);
+      if (value !== undefined) g.fillRect(LEFT + (pos - run.offset) * cw + (value > 0.5 ? 0 : cw - 1.5), TOP + row * rh, 1.5, rh);
+    }
 }
 
 function axes(g, run, { w, h, cw, rh }, rows, ink, family) {
@@ -179,29 +203,33 @@ function cursor(g, state, { w, h, cw, rh }, ink) {
   if (pos !== null) g.strokeRect(LEFT + (pos - state.run.offset) * cw, TOP, Math.max(cw, 2), h);
 }
 
-function legend(scale, run, name) {
-  const top = maximum(run, name);
-  const bins = RGB.map((rgb) => el("i", { style: `background:rgb(${rgb})` }));
-  const ends = { confidence: ["0", "100 %"], entropy: ["0", `${number(top, 1)} nats`], reveal: ["step 1", String(top)] }[name];
-  scale.replaceChildren(el("span", {}, ends[0]), el("span", { className: "dv-bins" }, ...bins), el("span", {}, ends[1]));
+/** The selected columns: a bracket over them and dashed sides. */
+function brushed(g, { run, selection }, { h, cw }, ink) {
+  if (!selection) return;
+  const left = LEFT + (selection[0] - run.offset) * cw, right = LEFT + (selection[1] + 1 - run.offset) * cw;
+  g.fillStyle = ink; g.fillRect(left, TOP - 6, right - left, 4);
+  g.strokeStyle = ink; g.lineWidth = 2;
+  g.setLineDash([4, 3]);
+  g.beginPath();
+  for (const x of [left, right]) { g.moveTo(x, TOP - 6); g.lineTo(x, TOP + h); }
+  g.stroke();
+  g.setLineDash([]);
 }
 
 function readout(run, name, step, pos) {
-  const value = run.value(name, step, pos);
-  const text = value === undefined ? "decided" : name === "confidence" ? percent(value) : name === "entropy" ? `${number(value, 2)} nats` : `step ${value}`;
-  return `step ${step}, position ${pos}: ${text}`;
+  const value = valueOf(run, name, step, pos);
+  return `step ${step}, position ${pos}: ${value === undefined ? absence(run, name, step, pos) : said(name, value)}`;
 }
 
 /** The row of the map at this step, as a table. */
-function fill(table, { run, step, metric }) {
-  const s = Math.max(1, step);
+function fill(table, { run, step }, name) {
+  const s = Math.max(1, step), { label } = about(name);
   const rows = [];
   for (let pos = run.offset; pos < run.length; pos++) {
-    const value = run.value(metric, s, pos);
-    const token = run.states[s]?.[pos];
+    const value = valueOf(run, name, s, pos), token = run.states[s]?.[pos];
     rows.push(el("tr", {}, el("th", { scope: "row" }, String(pos)), el("td", {}, token === run.maskId ? "masked" : run.piece(token) ?? ""),
-      el("td", {}, value === undefined ? "–" : metric === "confidence" ? percent(value) : number(value, 3))));
+      el("td", {}, value === undefined ? absence(run, name, s, pos) : said(name, value))));
   }
-  table.replaceChildren(el("table", {}, el("caption", {}, `Step ${s}: ${METRICS[metric][0]}`),
-    el("thead", {}, el("tr", {}, ...["position", "token", METRICS[metric][0]].map((t) => el("th", { scope: "col" }, t)))), el("tbody", {}, ...rows)));
+  table.replaceChildren(el("table", {}, el("caption", {}, `Step ${s}: ${label}`),
+    el("thead", {}, el("tr", {}, ...["position", "token", label].map((t) => el("th", { scope: "col" }, t)))), el("tbody", {}, ...rows)));
 }

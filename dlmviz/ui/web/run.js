@@ -69,6 +69,7 @@ export class Run {
       score: entry.score ? new Float32Array(bytes(entry.score)) : null,
       signals: Object.fromEntries(Object.entries(entry.signals ?? {}).map(([name, text]) => [name, new Float32Array(bytes(text))])),
       links: entry.edges ? { pairs: new Int32Array(bytes(entry.edges.pairs)), scores: new Float32Array(bytes(entry.edges.scores)) } : null,
+      edges: null, // unpacked when asked for
       rows: new Int32Array(this.length).fill(NOTHING),
       why: new Map(),
     };

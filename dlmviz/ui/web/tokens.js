@@ -1,13 +1,23 @@
 // The token canvas: the prompt, dim, then one cell a position. Flows and wraps like text.
 // Every cell keeps the room of the token it ends with, so nothing moves while one scrubs.
 
-import { el, shown, named } from "./dom.js";
+import { el, icon, shown, named } from "./dom.js";
 import { CIVIDIS, bin } from "./palette.js";
 import { choose, goTo } from "./store.js";
 
 const LIGHT_FROM = 5; // bins from here on carry black text: contrast 4.9:1 or better
 const MARKS = /^[.,:;!?)\]"'”’%]+$/;
 const MASK = "░".repeat(16); // clipped to the room of its cell
+const GLYPHS = {
+  pin: ["M9 3h6v2l-1 1v5l3 3v2h-4v5l-1 1-1-1v-5H7v-2l3-3V6L9 5z", "pinned"],
+  replace: ["M4 16.5V20h3.5L18 9.5 14.5 6zM15.6 4.9l3.5 3.5 1.4-1.4a1.2 1.2 0 0 0 0-1.7l-1.8-1.8a1.2 1.2 0 0 0-1.7 0z", "replaced"],
+  remask: ["M9 5L4 10l5 5v-3.5h5a3.5 3.5 0 0 1 0 7H9V21h5a6 6 0 0 0 0-12H9z", "taken back"],
+};
+const MARKED = [ // class, signal of the step, its value, in words
+  ["dv-slow", "slow", 1, "slow: needs the higher confidence"],
+  ["dv-fast", "slow", 0, "fast: the lower confidence is enough"],
+  ["dv-in-set", "independent", 1, "in the independent set of this step"],
+];
 
 export function makeTokens(store) {
   const prompt = el("div", { className: "dv-prompt", role: "note", "aria-label": "What the model was asked" });
@@ -21,10 +31,11 @@ export function makeTokens(store) {
   function cell(run, pos) {
     const ghost = el("span", { className: "dv-ghost", "aria-hidden": "true" });
     const ink = el("span", { className: "dv-ink", dir: "auto" });
-    const box = el("span", { className: "dv-cell" }, ghost, ink);
+    const mark = el("span", { className: "dv-mark", "aria-hidden": "true" });
+    const box = el("span", { className: "dv-cell" }, ghost, ink, mark);
     const node = el("span", { className: "dv-token", role: "option", id: `dv-token-${pos}`, "data-pos": pos }, box);
     node.setAttribute("aria-selected", "false");
-    cells.set(pos, { node, box, ghost, ink, key: "" });
+    cells.set(pos, { node, box, ghost, ink, mark, key: "", text: "" });
     return node;
   }
 
@@ -42,36 +53,46 @@ export function makeTokens(store) {
     for (const pos of cells.keys()) reserve(run, pos);
   }
 
-  /** Gives a cell the room, the word gap and the line break of the token it ends with. */
+  /** Gives a cell the room of every token it ever holds, and the word gap and the line break of the
+   * one it ends with. The lines of the ghost lie behind each other: the longest makes the room. */
   function reserve(run, pos) {
     const { node, ghost } = cells.get(pos);
-    const last = run.states.at(-1)[pos];
-    if (last === run.maskId) { ghost.textContent = "░░"; return; }
+    const last = run.states.at(-1)[pos], held = everAt(run, pos);
+    ghost.textContent = held.length ? held.map((token) => shown(run.piece(token), token === run.eosId).text).join("\n") : "░░";
+    if (last === run.maskId) return;
     const look = shown(run.piece(last), last === run.eosId);
-    ghost.textContent = look.text;
     const before = cells.get(pos - 1);
+    cells.get(pos).text = look.text;
     before?.node.classList.toggle("dv-gap", look.gap);
-    before?.node.classList.toggle("dv-sticks", sticks(before.ghost.textContent, look));
+    before?.node.classList.toggle("dv-sticks", sticks(before.text, look));
     node.classList.toggle("dv-breaks", look.breaks);
     node.dataset.kind = look.kind;
   }
 
-  function paint(run, step, pos, first, end, order, spaces) {
-    const token = run.states[step][pos];
+  function paint(state, pos, first, end) {
+    const { run, step, order, spaces } = state;
+    const edit = state.edits?.get(pos);
+    const token = edit?.kind === "remask" ? run.maskId : edit?.token ?? run.states[step][pos];
     const masked = token === run.maskId;
     const now = run.since[step][pos] === step && step > 0;
+    const back = masked && run.since[step][pos] > 0; // was written, and is masked again
     const active = pos >= first && pos < end;
-    const sure = run.sureness[step][pos];
-    const key = `${token} ${now} ${masked && active} ${sure} ${order && run.since[step][pos]} ${spaces}`;
+    const sure = edit ? NaN : run.sureness[step][pos];
+    const marks = MARKED.filter(([, signal, value]) => run.signals.has(signal) && run.value(signal, step, pos) === value);
+    const glyph = edit?.kind ?? (back ? "remask" : "");
+    const asked = state.asked?.step === step && Boolean(state.asked.sets?.get?.(state.asked.shown)?.has(pos));
+    const key = `${token} ${now} ${masked && active} ${sure} ${order && run.since[step][pos]} ${spaces} ${marks.map(([name]) => name)} ${glyph} ${Boolean(edit)} ${asked}`;
     const c = cells.get(pos);
     if (c.key === key) return;
     c.key = key;
+    mark(c, marks, glyph, Boolean(edit));
+    c.node.classList.toggle("dv-asked", asked);
     const look = shown(run.piece(token), token === run.eosId);
     c.ink.textContent = masked ? MASK : (spaces && look.gap ? "␣" : "") + look.text;
     c.node.classList.toggle("dv-masked", masked);
     c.node.classList.toggle("dv-active", masked && active);
     c.node.classList.toggle("dv-new", now && !masked);
-    c.node.classList.toggle("dv-back", now && masked);
+    c.node.classList.toggle("dv-back", back && !edit);
     c.node.classList.toggle("dv-given", !run.open(pos));
     const tint = masked || Number.isNaN(sure) ? null : bin(sure);
     const quiet = token === run.eosId && !masked; // padding: a whole page of it must not outshine the answer
@@ -94,13 +115,13 @@ export function makeTokens(store) {
   }
 
   store.on((state, changed) => {
-    const { run, step, order, spaces } = state;
+    const { run, step } = state;
     if (!run) return;
     if (run !== drawn) { build(run); drawn = run; }
     else if (changed.has("grown")) for (const pos of state.grown) reserve(run, pos);
-    if (["run", "step", "order", "spaces", "grown"].some((key) => changed.has(key))) {
+    if (["run", "step", "order", "spaces", "grown", "edits", "asked"].some((key) => changed.has(key))) {
       const [first, end] = run.block(step);
-      for (const pos of cells.keys()) paint(run, step, pos, first, end, order, spaces);
+      for (const pos of cells.keys()) paint(state, pos, first, end);
       canvas.dataset.step = step;
       canvas.dataset.steps = run.steps;
     }
@@ -117,6 +138,27 @@ export function makeTokens(store) {
     if (!Number.isNaN(at(event))) choose(store, at(event));
   });
   return { prompt, canvas };
+}
+
+/** Puts the marks of a step on a cell: bars, ring, glyph, and their words as a tooltip. */
+function mark(c, marks, glyph, edited) {
+  c.mark.className = ["dv-mark", ...marks.map(([name]) => name)].join(" ");
+  c.node.classList.toggle("dv-edited", edited);
+  if (c.glyph !== glyph) { c.mark.replaceChildren(...(glyph ? [badge(glyph)] : [])); c.glyph = glyph; }
+  c.mark.classList.toggle("dv-hand", edited);
+  const words = [...marks.map(([, , , text]) => text), ...(glyph ? [`${GLYPHS[glyph][1]}${edited ? " by hand" : ""}`] : [])];
+  if (words.length) c.node.title = words.join("; ");
+  else c.node.removeAttribute("title");
+}
+
+const badge = (glyph) => el("span", { className: `dv-badge-of dv-is-${glyph}` }, icon(GLYPHS[glyph][0]));
+
+/** Tokens that ever stood at a position the model may write, each once. */
+function everAt(run, pos) {
+  const held = new Set();
+  for (let step = 0; step <= run.steps; step++)
+    if (run.since[step][pos] === step && !run.masked(step, pos)) held.add(run.states[step][pos]);
+  return [...held];
 }
 
 /** Whether no line may end before this token: a mark after a word, a newline after anything. */
@@ -138,6 +180,34 @@ export function makeScale() {
   const bins = CIVIDIS.map((colour) => el("i", { style: `background:${colour}` }));
   return el("div", { className: "dv-scale", role: "img", "aria-label": "Colour of a token: the model's confidence when it was written, dark blue is 0 percent, yellow is 100 percent" },
     el("span", {}, "confidence 0"), el("span", { className: "dv-bins" }, ...bins), el("span", {}, "100 %"));
+}
+
+/** What the marks on tokens mean: only those that this run has. */
+export function makeLegend(store) {
+  const legend = el("p", { className: "dv-legend", "aria-label": "Marks on tokens" });
+  const item = (text, ...swatch) => el("span", {}, el("i", { className: "dv-swatch", "aria-hidden": "true" }, ...swatch), text);
+  const bar = (name) => el("span", { className: `dv-mark ${name}` });
+  const edit = (kind, text) => item(text, el("span", { className: "dv-mark dv-hand" }, badge(kind)));
+  let known = "";
+  store.on(({ run, edits, asked }, changed) => {
+    if (!run || !["run", "grown", "edits", "asked"].some((key) => changed.has(key))) return;
+    const kinds = new Set(Array.from(edits?.values() ?? [], ({ kind }) => kind));
+    const has = [["new", true], ["slow", run.signals.has("slow")], ["set", run.signals.has("independent")],
+      ["back", run.records.some(({ remasked }) => remasked.length)], ["asked", Boolean(asked?.sets?.size)], ...["pin", "replace", "remask"].map((kind) => [kind, kinds.has(kind)])]
+      .filter(([, there]) => there).map(([name]) => name);
+    if (known === has.join()) return;
+    known = has.join();
+    const make = {
+      new: () => [item("new", el("span", { className: "dv-mark dv-fresh" }))],
+      slow: () => [item("slow", bar("dv-slow")), item("fast", bar("dv-fast"))],
+      set: () => [item("independent set", bar("dv-in-set"))],
+      back: () => [item("taken back", el("span", { className: "dv-mark dv-taken-back" }, badge("remask")))],
+      asked: () => [item("chosen by the other sampler", bar("dv-asked-key"))],
+      pin: () => [edit("pin", "pinned by hand")], replace: () => [edit("replace", "replaced by hand")], remask: () => [edit("remask", "masked by hand")],
+    };
+    legend.replaceChildren(...has.flatMap((name) => make[name]()));
+  });
+  return legend;
 }
 
 /** "step 12 of 64, 3 new tokens: a, b, c"; what repeats is said once, with a count. */

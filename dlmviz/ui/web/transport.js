@@ -12,7 +12,9 @@ const ICONS = {
 const KEYS = [
   ["Space", "play or pause"], ["← →", "one step back or forward"], ["Shift ← →", "ten steps"],
   ["Home End", "first or last step"], ["↑ ↓", "position before or after"], ["[ ]", "slower or faster"],
-  ["n", "reveal order on or off"], ["s", "spaces on or off"], ["f", "follow live decoding"], ["?", "this list"],
+  ["n", "reveal order on or off"], ["s", "spaces on or off"], ["f", "follow live decoding"],
+  ["p", "pin the token"], ["m Delete", "mask it again"], ["Enter", "write another token"], ["o", "ask the other samplers"],
+  ["Shift ↑ ↓", "select positions"], ["Esc", "clear the selection"], ["?", "this list"],
 ];
 
 export function makeTransport(store) {

@@ -1,0 +1,66 @@
+// The download menu of a run: plain links, and the code of a notebook cell to copy.
+
+import { el } from "./dom.js";
+
+const EXPORT = new URL("dlmviz/export/", document.baseURI).href;
+const KINDS = {
+  npz: ["Trace (.npz)", "All of it. dlmviz opens it again."],
+  html: ["Web page (.html)", "One file to scrub through, offline."],
+  json: ["JSON", "What this page draws."],
+  csv: ["CSV", "One row a position."],
+  parquet: ["Parquet", "One row a position."],
+};
+
+/** A button that opens the menu of one run; `kinds` are those the server can make. */
+export function makeDownloads(id, kinds, name) {
+  const address = (kind) => `${EXPORT}${encodeURIComponent(id)}.${kind}`;
+  const links = kinds.filter((kind) => kind in KINDS).map((kind) => {
+    const [label, about] = KINDS[kind];
+    return el("a", { href: address(kind), download: "", title: about, "data-kind": kind }, el("b", {}, label), el("span", {}, about));
+  });
+  const cell = kinds.includes("cell")
+    ? el("button", { type: "button", "data-kind": "cell", onclick: () => { menu.open = false; showCell(address("cell")); } }, el("b", {}, "Notebook cell"), el("span", {}, "Code to paste that opens the trace."))
+    : null;
+  const summary = el("summary", { className: "lib-button", "aria-label": `Download ${name}`, title: "Download" }, "Download");
+  const list = el("div", { className: "lib-list" }, ...links, cell);
+  const menu = el("details", { className: "lib-menu" }, summary, list);
+  list.addEventListener("click", (event) => { if (event.target.closest("a")) menu.open = false; });
+  menu.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !menu.open) return;
+    event.stopPropagation();
+    menu.open = false;
+    summary.focus();
+  });
+  menu.addEventListener("focusout", (event) => { if (!menu.contains(event.relatedTarget) && event.relatedTarget) menu.open = false; });
+  menu.addEventListener("toggle", () => {
+    if (!menu.open) return;
+    for (const other of document.querySelectorAll(".lib-menu[open]")) if (other !== menu) other.open = false;
+    const room = window.innerHeight - summary.getBoundingClientRect().bottom;
+    menu.classList.toggle("lib-above", room < list.offsetHeight + 16);
+  });
+  return menu;
+}
+
+document.addEventListener("pointerdown", (event) => {
+  for (const menu of document.querySelectorAll(".lib-menu[open]")) if (!menu.contains(event.target)) menu.open = false;
+});
+
+/** A dialog with the code, selected, so that it can be copied wherever clipboards are closed. */
+async function showCell(address) {
+  const answer = await fetch(address).catch(() => null);
+  const text = answer?.ok ? await answer.text() : "The server does not answer; is the app still running?";
+  const field = el("textarea", { className: "lib-code", readOnly: true, rows: 13, value: text, spellcheck: false, "aria-label": "Code" });
+  const told = el("span", { className: "lib-quiet", role: "status" });
+  const copy = el("button", { type: "button", className: "lib-button lib-strong", onclick: async () => {
+    field.select();
+    const done = await navigator.clipboard?.writeText(text).then(() => true, () => false);
+    told.textContent = done || document.execCommand("copy") ? "Copied." : "Press Ctrl+C to copy.";
+  } }, "Copy");
+  const close = el("button", { type: "button", className: "lib-button", onclick: () => dialog.close() }, "Close");
+  const dialog = el("dialog", { className: "lib-dialog", "aria-label": "Notebook cell" },
+    el("h3", {}, "Notebook cell"), field, el("div", { className: "lib-row" }, copy, close, told));
+  dialog.addEventListener("close", () => dialog.remove());
+  document.querySelector(".lib-root").append(dialog);
+  dialog.showModal();
+  field.select();
+}

@@ -1,0 +1,17 @@
+// The start of a run that was saved as one HTML page: the run stands in the page itself.
+
+import { mount } from "./main.js";
+
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const theme = () => document.body.classList.toggle("dark", dark.matches);
+dark.addEventListener("change", theme);
+theme();
+
+// Keys that would ask a server, or edit a run that cannot go on here.
+const NEEDS_SERVER = new Set(["p", "m", "o", "Enter", "Delete"]);
+document.addEventListener("keydown", (event) => {
+  if (NEEDS_SERVER.has(event.key) && event.target.matches(".dv-canvas")) event.stopPropagation();
+}, true);
+
+const run = JSON.parse(document.querySelector("#run").textContent);
+mount(document.body, { value: JSON.stringify({ type: "show", run }) }, () => {}, () => {});

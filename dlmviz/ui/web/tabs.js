@@ -1,0 +1,32 @@
+// The tabs above the page. Both pages stay alive: CSS hides the one that is not shown.
+
+import { el } from "./dom.js";
+
+const PAGES = [["inspect", "Inspect"], ["library", "Library"]];
+
+/** Fills the bar once. `?tab=library` in the address opens the Library. */
+export function mount(element) {
+  const bar = element.querySelector(".lib-tabs");
+  if (!bar || bar.dataset.mounted) return;
+  bar.dataset.mounted = "yes";
+  const buttons = PAGES.map(([name, label]) => el("button", { type: "button", "data-page": name, onclick: () => showTab(name) }, label));
+  const learn = el("a", { href: new URL("learn", document.baseURI).href }, "Learn");
+  bar.replaceChildren(...buttons, learn);
+  window.addEventListener("dlmviz:tab", ({ detail }) => {
+    for (const button of buttons)
+      if (button.dataset.page === detail) button.setAttribute("aria-current", "page");
+      else button.removeAttribute("aria-current");
+  });
+  const asked = new URLSearchParams(location.search).get("tab");
+  showTab(PAGES.some(([name]) => name === asked) ? asked : "inspect");
+}
+
+/** Shows one page, and says so to whoever wants to be fresh when seen. */
+export function showTab(name) {
+  document.body.dataset.tab = name;
+  const address = new URL(location.href);
+  if (name === "inspect") address.searchParams.delete("tab");
+  else address.searchParams.set("tab", name);
+  if (address.href !== location.href) history.replaceState(history.state, "", address);
+  window.dispatchEvent(new CustomEvent("dlmviz:tab", { detail: name }));
+}
