@@ -38,8 +38,9 @@ __all__ = [
 def load(
     name: str | Path, adapter: str | Path | None = None, device: Any = None, dtype: Any = None
 ) -> Denoiser:
-    """The model called `name`: "tiny", "tiny-early", a local folder, or a hub id.
+    """The model called `name`: "tiny", "tiny-early", "exact", a local folder, or a hub id.
 
+    Folders and ids: LLaDA, Dream, or any masked language model that transformers knows (BERT).
     The GPU is used when there is one. Raises InputError, and loads nothing, if it cannot be opened.
     """
     from dlmviz.models import load as load_model
