@@ -163,7 +163,7 @@ def test_presenter_mode_enlarges_the_tokens_and_hides_the_rest(visit: Visit, wid
     visit.press("Shift+P")
     assert visit.page.evaluate(SMALL) == 0
     for hidden in ("#decode", "#masthead", ".dv-card", ".dv-field"):
-        visit.page.wait_for_selector(hidden, state="hidden")  # buttons take 0.2 s to fade
+        visit.page.wait_for_selector(hidden, state="hidden")
     assert visit.page.evaluate(PRESSED).split()[-2:] == ["→", "→"]
     visit.page.wait_for_function("document.querySelector('.dv-canvas').dataset.step === '2'")
     assert visit.page.evaluate("document.documentElement.scrollWidth") <= width

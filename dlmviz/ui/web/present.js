@@ -21,7 +21,11 @@ export function makePresenter() {
   function present(wanted) {
     if (wanted === on()) return;
     if (wanted) before = document.activeElement;
+    // Without fading: what fades in is hidden at first, and a hidden element loses the focus.
+    document.body.classList.add("dv-at-once");
     document.body.classList.toggle("dv-presenting", wanted);
+    document.body.getBoundingClientRect();
+    document.body.classList.remove("dv-at-once");
     button.setAttribute("aria-pressed", String(wanted));
     keys.replaceChildren();
     const canvas = button.closest(".dv-watch").querySelector(".dv-canvas");
