@@ -64,12 +64,10 @@ def hostile() -> Trace:
     )
 
 
-@pytest.fixture(autouse=True)
-def clean(app: tuple[str, float], browser: sync_api.Browser) -> Iterator[None]:
-    """Deletes what a test leaves in the list."""
-    yield
+def forget(browser: sync_api.Browser, address: str) -> None:
+    """Deletes every run of the list."""
     page = browser.new_page()
-    page.goto(app[0] + "dlmviz/library")
+    page.goto(address + "dlmviz/library")
     page.evaluate(
         """async () => {
           const { runs } = await (await fetch("library")).json();
@@ -77,6 +75,14 @@ def clean(app: tuple[str, float], browser: sync_api.Browser) -> Iterator[None]:
         }"""
     )
     page.close()
+
+
+@pytest.fixture(autouse=True)
+def clean(app: tuple[str, float], browser: sync_api.Browser) -> Iterator[None]:
+    """Starts and ends with an empty list: the tests of other files leave runs in the store."""
+    forget(browser, app[0])
+    yield
+    forget(browser, app[0])
 
 
 def test_an_empty_library_says_what_to_do(visit: Visit) -> None:
