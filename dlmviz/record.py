@@ -18,7 +18,7 @@ from dlmviz.forward import Cost
 from dlmviz.on_request import Asked
 from dlmviz.propose import Proposal
 from dlmviz.signals import entropy
-from dlmviz.types import Choice, Denoiser, Sampler, Step, StepRecord, Trace
+from dlmviz.types import Choice, Denoiser, Links, Sampler, Step, StepRecord, Trace
 
 
 def observe(
@@ -84,14 +84,14 @@ def _seen(step: Step, choice: Choice, proposal: Proposal, offset: int, keep: int
 
 
 def _looked_at(step: Step, choice: Choice, asked: Asked, offset: int) -> dict[str, Any]:
-    """Signals [N], edges [N N], and reasons of a record."""
+    """Signals [N], links between positions, and reasons of a record."""
     signals = {**asked.signals, **choice.signals}
     edges = asked.edges if choice.edges is None else choice.edges
     return {
         "signals": {
             name: values[offset:].float().cpu().numpy() for name, values in signals.items()
         },
-        "edges": None if edges is None else edges[offset:, offset:].half().cpu().numpy(),
+        "links": None if edges is None else Links.of(edges[offset:, offset:].half().cpu().numpy()),
         "why": _reasons(step, choice),
     }
 

@@ -171,7 +171,7 @@ class Choice:
     prediction: Prediction | None = None  # of the new canvas, already paid for
     wait: bool = False  # empty on purpose
     signals: Mapping[str, Tensor] = field(default_factory=dict)  # name -> [T], what it looked at
-    edges: Tensor | None = None  # float [T T], edge scores R_ij it looked at, raw
+    edges: Tensor | None = None  # float [T T], edge scores R_ij it looked at, raw; symmetric
     why: Callable[[], Mapping[int, str]] | None = None  # position -> reason, for every candidate
 
 
@@ -328,6 +328,41 @@ def _divisors_near(length: int, wanted: int) -> str:
 
 
 @dataclass(frozen=True, eq=False)
+class Links:
+    """Edge scores R of a step, every pair once: R is symmetric, with zeros on its diagonal.
+
+    Nothing is thinned: all pairs of the positions that have a score at all are kept, in the
+    float16 in which they were recorded, and `matrix` gives R back to the last bit.
+    """
+
+    nodes: np.ndarray  # int32 [m], rows of R that are not all zero, ascending; row 0 is the offset
+    scores: np.ndarray  # float16 [m (m - 1) / 2], R_ij of nodes i < j, row after row
+
+    @classmethod
+    def of(cls, matrix: np.ndarray) -> Links:
+        """The links of R, [N N]. Raises InputError if it is not symmetric with a zero diagonal."""
+        half = np.asarray(matrix, np.float16)
+        if half.diagonal().any() or not np.array_equal(half, half.T, equal_nan=True):
+            raise InputError("edge scores must be symmetric, with zeros on the diagonal")
+        nodes = np.flatnonzero(half.any(axis=0)).astype(np.int32)
+        return cls(nodes, half[np.ix_(nodes, nodes)][np.triu_indices(len(nodes), 1)])
+
+    def between(self) -> np.ndarray:
+        """R among the nodes, float16 [m m]; made anew at each call."""
+        count = len(self.nodes)
+        out = np.zeros((count, count), np.float16)
+        a, b = np.triu_indices(count, 1)
+        out[a, b] = out[b, a] = self.scores
+        return out
+
+    def matrix(self, span: int) -> np.ndarray:
+        """R among all rows, float16 [span span]; made anew at each call."""
+        out = np.zeros((span, span), np.float16)
+        out[np.ix_(self.nodes, self.nodes)] = self.between()
+        return out
+
+
+@dataclass(frozen=True, eq=False)
 class StepRecord:
     """What happened at one step. NumPy, CPU.
 
@@ -350,9 +385,14 @@ class StepRecord:
     sequence_forwards: int  # sequences in those calls; a guided pair counts two
     seconds: float
     signals: Mapping[str, np.ndarray] = field(default_factory=dict)  # name -> float32 [N]
-    edges: np.ndarray | None = None  # float16 [N N], raw edge scores
+    links: Links | None = None  # raw edge scores, as the step looked at them
     why: Mapping[int, str] = field(default_factory=dict)  # canvas position -> reason
     probes: int = 0  # forward calls made only because RunSpec.record asked; not in nfe
+
+    @property
+    def edges(self) -> np.ndarray | None:
+        """float16 [N N]: raw edge scores as a matrix, made anew at each call; None without any."""
+        return None if self.links is None else self.links.matrix(len(self.confidence))
 
 
 @dataclass(frozen=True, eq=False)

@@ -29,8 +29,9 @@ from dlmviz.store.schema import (
     PER_STEP,
     RAGGED,
     SINCE_2,
+    SINCE_3,
 )
-from dlmviz.types import RECORDABLE, InputError, RunSpec, StepRecord, Trace
+from dlmviz.types import RECORDABLE, InputError, Links, RunSpec, StepRecord, Trace
 from tests.traces import three_steps
 
 
@@ -53,6 +54,12 @@ def noise(rng: np.random.Generator, dtype: str, *shape: int) -> np.ndarray:
     """Any bit pattern: NaN, infinities, denormals."""
     size = int(np.dtype(dtype).itemsize * np.prod(shape, dtype=int))
     return np.frombuffer(rng.bytes(size), dtype).reshape(shape)
+
+
+def links(rng: np.random.Generator, span: int) -> Links:
+    """Any scores between some of the rows."""
+    nodes = np.flatnonzero(rng.random(span) < 0.7).astype(np.int32)
+    return Links(nodes, noise(rng, "<f2", len(nodes) * (len(nodes) - 1) // 2))
 
 
 @st.composite
@@ -86,7 +93,7 @@ def traces(draw: st.DrawFn) -> Trace:
             signals={
                 name: noise(rng, "<f4", span) for name in ("jsd", "μ/x") if rng.random() < 0.5
             },
-            edges=noise(rng, "<f2", span, span) if rng.random() < 0.5 else None,
+            links=links(rng, span) if rng.random() < 0.5 else None,
             why={int(i): reasons[rng.integers(len(reasons))] for i in explained},
             probes=int(rng.integers(3)),
         )
@@ -183,26 +190,88 @@ def test_a_reason_that_many_positions_share_is_stored_once(tmp_path: Path) -> No
     assert arrays["why_offsets"].tolist() == [0, 4, 6, 7]
 
 
-def test_a_file_of_schema_1_opens_and_is_saved_as_schema_2(tmp_path: Path) -> None:
+NO_LINKS: dict[str, Any] = {**dict.fromkeys(SINCE_3), "edges": np.zeros((0, 4, 4), np.float16)}
+
+
+def test_a_file_of_schema_1_opens_and_is_saved_as_schema_3(tmp_path: Path) -> None:
     trace = three_steps()
     header = {"schema": 1, "reasons": None, "spec": OLD_SPEC}
-    rewrite(tmp_path / "old.npz", header, dict.fromkeys(SINCE_2))
+    rewrite(tmp_path / "old.npz", header, {**dict.fromkeys(SINCE_2), **NO_LINKS})
     opened = store.open_trace(tmp_path / "old.npz")
     steps = tuple(dataclasses.replace(record, why={}) for record in trace.steps)
     assert same(opened, dataclasses.replace(trace, steps=steps))
     again = store.save(opened, tmp_path / "new.npz")
     with np.load(again) as file:
-        assert json.loads(file["header"].tobytes())["schema"] == 2
-        assert set(SINCE_2) < set(file)
+        assert json.loads(file["header"].tobytes())["schema"] == 3
+        assert {*SINCE_2, *SINCE_3} < set(file)
     assert same(store.open_trace(again), opened)
 
 
-@pytest.mark.parametrize("entry", SINCE_2)
-def test_a_file_of_schema_2_must_have_what_schema_1_lacks(entry: str, tmp_path: Path) -> None:
+def test_edges_that_schema_2_kept_as_matrices_open_to_the_last_bit(tmp_path: Path) -> None:
+    edges = np.zeros((2, 4, 4), np.float16)
+    edges[0, 1, 3] = edges[0, 3, 1] = 0.25
+    edges[1] = 1 - np.eye(4)
+    arrays = {**NO_LINKS, "edges_at": np.array([0, 2], i4), "edges": edges}
+    rewrite(tmp_path / "old.npz", {"schema": 2}, arrays)
+    first, second, last = store.open_trace(tmp_path / "old.npz").steps
+    assert same(first.edges, edges[0])
+    assert second.edges is None
+    assert same(last.edges, edges[1])
+    assert first.links is not None
+    assert (first.links.nodes.tolist(), first.links.scores.tolist()) == ([1, 3], [0.25])
+    edges[0, 1, 3] = 0.5
+    rewrite(tmp_path / "old.npz", {"schema": 2}, arrays)
+    with pytest.raises(InputError, match="edge scores must be symmetric"):
+        store.open_trace(tmp_path / "old.npz")
+
+
+def test_edges_of_512_tokens_written_one_at_a_time_fit_the_store() -> None:
+    """Matrices would take 512 * 512 * 512 * 2 = 268 MB; pairs take sum_m m (m - 1) / 2 * 2."""
+    whole = one_at_a_time(512)
+    _, arrays = pack(whole)
+    pairs = sum(m * (m - 1) // 2 for m in range(2, 513))
+    assert arrays["edges_scores"].nbytes == 2 * pairs == 44_739_072
+    assert sum(array.nbytes for array in arrays.values()) < 60_000_000
+    kept = sum(r.links.nodes.nbytes + r.links.scores.nbytes for r in whole.steps if r.links)
+    assert kept < 46_000_000
+
+
+def one_at_a_time(length: int) -> Trace:
+    """A run without a prompt that writes a token a step, from left to right, every pair linked."""
+    steps = []
+    for index in range(length):
+        nodes = np.arange(index, length, dtype=np.int32)
+        pairs = len(nodes) * (len(nodes) - 1) // 2
+        seen = np.where(np.arange(length) >= index, 0.5, np.nan).astype(np.float32)
+        steps.append(
+            dataclasses.replace(
+                three_steps().steps[0],
+                index=index,
+                block=(0, length),
+                positions=np.array([index], np.int32),
+                tokens=np.array([2], np.int32),
+                confidence=seen,
+                entropy=seen,
+                score=seen,
+                top_ids=np.full((length, 5), 2, np.int32),
+                top_probs=np.full((length, 5), 0.2, np.float16),
+                links=Links(nodes, np.full(pairs, 0.5, np.float16)),
+                why={},
+            )
+        )
+    spec = RunSpec(gen_length=length, block_length=length, record=("edges",))
+    initial = np.zeros(length, np.int32)
+    return dataclasses.replace(
+        three_steps(), spec=spec, initial=initial, prompt_length=0, steps=tuple(steps)
+    )
+
+
+@pytest.mark.parametrize("entry", [*SINCE_2, *SINCE_3])
+def test_a_file_must_have_what_older_schemas_lack(entry: str, tmp_path: Path) -> None:
     rewrite(tmp_path / "bad.npz", {}, {entry: None})
     with pytest.raises(InputError, match=f"lacks the arrays {entry}"):
         store.open_trace(tmp_path / "bad.npz")
-    rewrite(tmp_path / "bad.npz", {"schema": 1, "reasons": None}, {})
+    rewrite(tmp_path / "bad.npz", {"schema": 1, "reasons": None}, NO_LINKS)
     with pytest.raises(InputError, match="unknown arrays: probes, why, why_offsets, why_reason"):
         store.open_trace(tmp_path / "bad.npz")
 
@@ -234,8 +303,21 @@ OFFSETS = ("positions_offsets", "remasked_offsets", "why_offsets")
 SPEC = json.loads(json.dumps(dataclasses.asdict(three_steps().spec)))
 NEW = ("draw", "top_p", "top_k", "cache_revision", "record")
 OLD_SPEC = {name: value for name, value in SPEC.items() if name not in NEW}
+
+
+def edged(offsets: list[int], nodes: list[int], scores: list[float], at: int = 0) -> dict[str, Any]:
+    """The arrays of one step's edges."""
+    return {
+        "edges_at": np.array([at], i4),
+        "edges_offsets": np.array(offsets, np.int64),
+        "edges_nodes": np.array(nodes, i4),
+        "edges_scores": np.array(scores, np.float16),
+    }
+
+
 BAD_HEADERS = [
-    ({"schema": 3}, "schema is 3, this version of dlmviz reads 1 and 2"),
+    ({"schema": 4}, "schema is 4, this version of dlmviz reads 1, 2, 3"),
+    ({"schema": 2}, "it lacks the arrays edges"),
     ({"schema": 1}, "missing, unknown or wrongly typed"),  # knew no reasons
     ({"schema": True, "reasons": None}, "wrongly typed"),
     ({"reasons": None}, "missing, unknown or wrongly typed"),
@@ -315,11 +397,14 @@ BAD_ARRAYS = [
     ({"why_reason": np.zeros(7)}, r"why_reason is <f8 \(7,\), not <i4 \(w\)"),
     ({"why_offsets": np.array([0, 5, 4, 7], np.int64)}, "offsets must divide"),
     ({"why_offsets": np.array([0, 4, 6, 8], np.int64)}, "offsets must divide"),
-    ({"edges_at": np.zeros(1, i4)}, "edges has e = 0, not 1"),
-    (
-        {"edges_at": np.array([3], i4), "edges": np.zeros((1, 4, 4), np.float16)},
-        "signals and edges must name steps",
-    ),
+    ({"edges_at": np.zeros(1, i4)}, "offsets do not fit its steps"),
+    (edged([0, 2], [1, 3], [0.5], at=3), "signals and edges must name steps"),
+    (edged([0, 2], [1, 3], [0.5, 0.5]), "the nodes and scores that they state"),
+    (edged([0, 3], [1, 3], [0.5]), "the nodes and scores that they state"),
+    (edged([0, 2], [3, 1], [0.5]), "the nodes and scores that they state"),
+    (edged([0, 2], [1, 1], [0.5]), "the nodes and scores that they state"),
+    (edged([0, 2], [1, 4], [0.5]), "the nodes and scores that they state"),
+    (edged([0, 2], [-1, 3], [0.5]), "the nodes and scores that they state"),
 ]
 
 
@@ -435,7 +520,7 @@ def test_a_run_too_long_to_replay_is_refused_by_its_shapes(
     }
     arrays |= {name: np.zeros(0, i4) for name in RAGGED}
     arrays |= {name: np.zeros(steps + 1, np.int64) for name in OFFSETS}
-    arrays |= {"initial": np.zeros(canvas, i4), "edges": np.zeros((0, 0, 0), np.float16)}
+    arrays |= {"initial": np.zeros(canvas, i4)}
     rewrite(tmp_path / "long.npz", {}, arrays)
     with pytest.raises(InputError, match=f"{steps} steps on a canvas of {canvas}: at most"):
         store.open_trace(tmp_path / "long.npz")

@@ -13,7 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dlmviz.types import Canvas, Choice, InputError, RunSpec, StepRecord, Trace
+from dlmviz.types import Canvas, Choice, InputError, Links, RunSpec, StepRecord, Trace
 from tests.traces import CAT, DOG, EOS, MASK, SAT, THE, three_steps
 
 
@@ -159,3 +159,22 @@ def test_reading_traces_imports_nothing_heavy(module: str) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+def test_links_give_their_matrix_back_to_the_last_bit() -> None:
+    half = np.triu(np.random.default_rng(0).random((7, 7)), 1).astype(np.float16)
+    half[:, 3] = half[3] = 0  # row 3 has no edge
+    half[1, 2] = np.nan
+    whole = half + half.T
+    links = Links.of(whole)
+    assert links.nodes.tolist() == [0, 1, 2, 4, 5, 6]
+    assert len(links.scores) == 15
+    assert links.matrix(7).tobytes() == whole.tobytes()
+    assert links.between().tobytes() == np.delete(np.delete(whole, 3, 0), 3, 1).tobytes()
+    assert Links.of(np.zeros((4, 4))).matrix(4).tolist() == [[0] * 4] * 4
+
+
+@pytest.mark.parametrize("matrix", [np.eye(2), np.array([[0, 1], [0, 0]])])
+def test_edges_that_pairs_cannot_hold_are_refused(matrix: np.ndarray) -> None:
+    with pytest.raises(InputError, match="symmetric, with zeros on the diagonal"):
+        Links.of(matrix)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import dataclasses
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from dlmviz.types import Trace
+from dlmviz.types import Links, Trace
 from dlmviz.ui import payload
 from tests.traces import SAT, three_steps
 
@@ -113,7 +114,8 @@ def test_signals_run_over_the_asked_positions_and_edges_keep_the_strongest_of_ea
     edges[0, 1] = edges[1, 0] = 0.5
     edges[1, 2] = edges[2, 1] = 0.25
     kl = np.arange(count, dtype=np.float32)
-    entry = payload.step(dataclasses.replace(record, signals={"kl": kl}, edges=edges), 10)
+    links = Links.of(edges)
+    entry = payload.step(dataclasses.replace(record, signals={"kl": kl}, links=links), 10)
     assert unpacked(entry["signals"]["kl"], "<f4").tolist() == kl[rows].tolist()
     assert unpacked(entry["edges"]["pairs"], "<i4").tolist() == [10, 11, 11, 12]
     assert unpacked(entry["edges"]["scores"], "<f4").tolist() == [0.5, 0.25]
@@ -126,9 +128,24 @@ def test_of_many_edges_each_position_keeps_six() -> None:
     score = np.random.default_rng(0).random((40, 40))
     edges = np.triu(score, 1).astype(np.float16)
     edges += edges.T
-    packed = payload.step(dataclasses.replace(record, edges=edges), 0)["edges"]
+    packed = payload.step(dataclasses.replace(record, links=Links.of(edges)), 0)["edges"]
     pairs = {tuple(pair) for pair in unpacked(packed["pairs"], "<i4").reshape(-1, 2).tolist()}
     for i in range(40):
         for j in np.argsort(-edges[i].astype(float), kind="stable")[:6].tolist():
             assert (min(i, j), max(i, j)) in pairs
     assert len(pairs) <= 240
+
+
+def test_two_linked_positions_of_a_long_canvas_cost_no_matrix() -> None:
+    span = 60_000  # a matrix of float16 would take 7.2 GB
+    nothing = np.full(span, np.nan, np.float32)
+    links = Links(np.array([5, 59_999], np.int32), np.array([0.5], np.float16))
+    record = dataclasses.replace(three_steps().steps[0], confidence=nothing, links=links)
+    for name in ("entropy", "score"):
+        record = dataclasses.replace(record, **{name: nothing})
+    tracemalloc.start()
+    packed = payload.step(record, 10)["edges"]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert unpacked(packed["pairs"], "<i4").tolist() == [15, 60_009]
+    assert peak < 4_000_000

@@ -26,7 +26,7 @@ from dlmviz.store.schema import (
     layout,
     read_header,
 )
-from dlmviz.types import InputError, RunSpec, StepRecord, Trace
+from dlmviz.types import InputError, Links, RunSpec, StepRecord, Trace
 
 
 def pack(trace: Trace) -> tuple[bytes, Arrays]:
@@ -41,12 +41,11 @@ def pack(trace: Trace) -> tuple[bytes, Arrays]:
     reasons = sorted({reason for record in steps for reason in record.why.values()})
     uneven = [_uneven(record, reasons) for record in steps]
     for name, (dtype, _) in RAGGED.items():
-        ragged = [np.asarray(row[name], dtype) for row in uneven]
-        arrays[name] = np.concatenate([np.zeros(0, dtype), *ragged])
+        ragged = [row[name] for row in uneven]
+        arrays[name] = _joined(ragged, dtype)
         if name in DIVIDED:
             arrays[f"{name}_offsets"] = np.cumsum([0, *map(len, ragged)], dtype="<i8")
-    edges = [(i, r.edges) for i, r in enumerate(steps) if r.edges is not None]
-    arrays["edges_at"], arrays["edges"] = _sparse(edges, "<f2", (span, span))
+    arrays |= _linked({i: r.links for i, r in enumerate(steps) if r.links is not None})
     signals = sorted({name for record in steps for name in record.signals})
     for number, name in enumerate(signals):
         found = [(i, r.signals[name]) for i, r in enumerate(steps) if name in r.signals]
@@ -56,7 +55,8 @@ def pack(trace: Trace) -> tuple[bytes, Arrays]:
     check_shapes(len(signals), {name: (a.dtype.str, a.shape) for name, a in arrays.items()})
     if (size := sum(array.nbytes for array in arrays.values())) > MAX_BYTES:
         raise InputError(
-            f"the run takes {size} bytes, at most {MAX_BYTES} can be saved; shorten gen_length"
+            f"the run takes {size} bytes, at most {MAX_BYTES} can be saved; record fewer signals "
+            "(edges take the most), or shorten gen_length"
         )
     check_values(read_header(blob), arrays)
     return blob, arrays
@@ -65,12 +65,15 @@ def pack(trace: Trace) -> tuple[bytes, Arrays]:
 def unpack(header: Mapping[str, Any], arrays: Arrays) -> Trace:
     """The trace of a checked header and of arrays whose shapes were checked.
 
-    A file of schema 1 has no reasons and no probes. Raises InputError where values contradict each
-    other or point outside the canvas.
+    A file of schema 1 has no reasons and no probes, one of schema 1 or 2 has edges as matrices.
+    Raises InputError where values contradict each other or point outside the canvas.
     """
     arrays = {**_none(len(arrays["index"])), **arrays}
+    if "edges" in arrays:
+        whole = [Links.of(matrix) for matrix in arrays.pop("edges")]
+        arrays |= _linked(dict(zip(arrays["edges_at"].tolist(), whole, strict=True)))
     check_values(header, arrays)
-    edges = dict(zip(arrays["edges_at"].tolist(), arrays["edges"], strict=True))
+    links = _links(arrays)
     signals: list[dict[str, np.ndarray]] = [{} for _ in arrays["index"]]
     for number, name in enumerate(header["signals"]):
         at = arrays[f"signal{number}_at"].tolist()
@@ -83,7 +86,7 @@ def unpack(header: Mapping[str, Any], arrays: Arrays) -> Trace:
         mask_id=header["mask_id"],
         eos_id=header["eos_id"],
         steps=tuple(
-            _record(arrays, s, signals[s], edges.get(s), header["reasons"])
+            _record(arrays, s, signals[s], links.get(s), header["reasons"])
             for s in range(len(signals))
         ),
         text=header["text"],
@@ -137,6 +140,32 @@ def _header(trace: Trace, signals: list[str], reasons: list[str]) -> bytes:
         ) from error
 
 
+def _linked(links: Mapping[int, Links]) -> Arrays:
+    """The arrays of the edges of all steps that have some."""
+    sizes = [len(each.nodes) for each in links.values()]
+    return {
+        "edges_at": np.array([*links], "<i4"),
+        "edges_offsets": np.cumsum([0, *sizes], dtype="<i8"),
+        "edges_nodes": _joined([each.nodes for each in links.values()], "<i4"),
+        "edges_scores": _joined([each.scores for each in links.values()], "<f2"),
+    }
+
+
+def _links(arrays: Arrays) -> dict[int, Links]:
+    """step -> its edges."""
+    found, offsets, start = {}, arrays["edges_offsets"].tolist(), 0
+    for step, first, last in zip(arrays["edges_at"].tolist(), offsets, offsets[1:], strict=False):
+        end = start + (last - first) * (last - first - 1) // 2
+        nodes = arrays["edges_nodes"][first:last]
+        found[step], start = Links(nodes, arrays["edges_scores"][start:end]), end
+    return found
+
+
+def _joined(parts: Sequence[np.ndarray], dtype: str) -> np.ndarray:
+    """The parts after each other; an empty array where there is none."""
+    return np.concatenate([np.zeros(0, dtype), *(np.asarray(part, dtype) for part in parts)])
+
+
 def _sparse(
     found: list[tuple[int, np.ndarray]], dtype: str, shape: tuple[int, ...]
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -149,7 +178,7 @@ def _record(
     arrays: Arrays,
     s: int,
     signals: Mapping[str, np.ndarray],
-    edges: np.ndarray | None,
+    links: Links | None,
     reasons: Sequence[str],
 ) -> StepRecord:
     def ragged(name: str, offsets: str) -> np.ndarray:
@@ -172,7 +201,7 @@ def _record(
         sequence_forwards=int(arrays["sequence_forwards"][s]),
         seconds=float(arrays["seconds"][s]),
         signals=signals,
-        edges=edges,
+        links=links,
         why=dict(zip(given, reason, strict=True)),
         probes=int(arrays["probes"][s]),
     )

@@ -16,7 +16,8 @@ import numpy as np
 
 from dlmviz.types import InputError, RunSpec
 
-SCHEMA = 2  # 1 knew no reasons and no probes
+SCHEMA = 3  # 1 knew no reasons and no probes; 1 and 2 held edges as whole matrices
+READ = (1, 2, SCHEMA)
 MAX_BYTES = 256_000_000  # of all arrays together
 MAX_HEADER = 8_000_000  # bytes of JSON, which grow when they are parsed
 MAX_STEPS = 200_000
@@ -51,6 +52,14 @@ RAGGED: Layout = {  # rows of all steps after each other; step s holds row offse
 }
 DIVIDED = ("positions", "remasked", "why")  # have offsets; tokens and why_reason go with them
 SINCE_2 = ("probes", "why", "why_reason", "why_offsets")  # arrays that files of schema 1 lack
+# Edges of the steps edges_at: step k's nodes are rows offsets[k]..offsets[k+1] of edges_nodes, and
+# the scores of its m nodes are the next m (m - 1) / 2 of edges_scores; see types.Links.
+SINCE_3: Layout = {
+    "edges_offsets": ("<i8", ("e+1",)),
+    "edges_nodes": ("<i4", ("m",)),
+    "edges_scores": ("<f2", ("q",)),
+}
+UNTIL_2: Layout = {"edges": ("<f2", ("e", "N", "N"))}  # instead of those
 HEADER = {
     "schema": (int,),
     "spec": (dict,),
@@ -67,7 +76,7 @@ HEADER = {
 
 def layout(signals: int, schema: int = SCHEMA) -> Layout:
     """name -> (dtype, axes) of every array of a trace that has this many signals."""
-    sparse: Layout = {"edges_at": ("<i4", ("e",)), "edges": ("<f2", ("e", "N", "N"))}
+    sparse: Layout = {"edges_at": ("<i4", ("e",)), **(SINCE_3 if schema > 2 else UNTIL_2)}
     for i in range(signals):
         sparse[f"signal{i}_at"] = ("<i4", (f"s{i}",))  # the steps that have it
         sparse[f"signal{i}"] = ("<f4", (f"s{i}", "N"))
@@ -85,9 +94,10 @@ def read_header(blob: bytes) -> dict[str, Any]:
         json.dumps(header, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except (ValueError, RecursionError) as error:
         raise InputError("its header is not JSON") from error
-    if not isinstance(header, dict) or header.get("schema") not in (1, SCHEMA):
+    if not isinstance(header, dict) or header.get("schema") not in READ:
         given = header.get("schema") if isinstance(header, dict) else None
-        raise InputError(f"its schema is {given!r}, this version of dlmviz reads 1 and {SCHEMA}")
+        known = ", ".join(map(str, READ))
+        raise InputError(f"its schema is {given!r}, this version of dlmviz reads {known}")
     wanted = HEADER.keys() - (("reasons",) if header["schema"] == 1 else ())
     if header.keys() != wanted or any(type(header[key]) not in HEADER[key] for key in wanted):
         raise InputError("its header has a missing, unknown or wrongly typed entry")
@@ -124,7 +134,7 @@ def check_shapes(
         for axis, length in zip(axes, shape, strict=True):
             if lengths.setdefault(axis, length) != length:
                 raise InputError(f"its array {name} has {axis} = {length}, not {lengths[axis]}")
-    if lengths["S+1"] != lengths["S"] + 1:
+    if any(lengths.get(f"{axis}+1", n + 1) != n + 1 for axis, n in [*lengths.items()]):
         raise InputError("its offsets do not fit its steps")
     steps, canvas = lengths["S"], lengths["T"]
     if steps > MAX_STEPS or canvas > MAX_CANVAS or steps * canvas > MAX_REPLAY:
@@ -192,6 +202,9 @@ def check_values(header: Mapping[str, Any], arrays: Arrays) -> None:
             _within(arrays[name], 0, 2**31)
             for name in ("nfe", "probes", "sequence_forwards", "seconds")
         ),
+        "edges must have the nodes and scores that they state": _linked(
+            arrays["edges_offsets"], arrays["edges_nodes"], arrays["edges_scores"], length - offset
+        ),
         "signals and edges must name steps, in order": all(
             _within(at, 0, count - 1) and bool((np.diff(at) > 0).all())
             for name, at in arrays.items()
@@ -212,6 +225,14 @@ def _ascends(offsets: np.ndarray, positions: np.ndarray, length: int) -> bool:
     """Whether the positions of each step ascend."""
     steps = np.searchsorted(offsets, np.arange(len(positions)), side="right")
     return bool((np.diff(steps * length + positions) > 0).all())
+
+
+def _linked(offsets: np.ndarray, nodes: np.ndarray, scores: np.ndarray, span: int) -> bool:
+    """Whether the nodes of each step ascend within the span, and every pair has its score."""
+    if not (_divides(offsets, nodes) and _within(nodes, 0, span - 1)):
+        return False
+    sizes = np.diff(offsets)
+    return _ascends(offsets, nodes, span) and len(scores) == int((sizes * (sizes - 1) // 2).sum())
 
 
 def _divides(offsets: np.ndarray, rows: np.ndarray) -> bool:

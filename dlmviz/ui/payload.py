@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from dlmviz.types import StepRecord, Trace
+from dlmviz.types import Links, StepRecord, Trace
 
 STRONGEST = 6  # edges of a position that the page gets
 SHOWN_INFO = ("title", "look", "example", "device", "model", "paper", "parent", "step", "edits")
@@ -63,22 +63,22 @@ def step(record: StepRecord, offset: int) -> dict[str, Any]:
         entry["signals"] = {
             name: _packed(values[rows], np.float32) for name, values in record.signals.items()
         }
-    if record.edges is not None:
-        entry["edges"] = _strongest(record.edges, offset)
+    if record.links is not None:
+        entry["edges"] = _strongest(record.links, offset)
     return entry
 
 
-def _strongest(edges: np.ndarray, offset: int) -> dict[str, str]:
+def _strongest(links: Links, offset: int) -> dict[str, str]:
     """The strongest edges of every position: pairs int32 [m 2], canvas positions a < b, ascending,
     and scores float32 [m], raw. With each position's strongest edge its row maximum is there too.
     """
-    scores = edges.astype(np.float32)
+    scores = links.between().astype(np.float32)  # a matrix of all rows may not fit in memory
     partners = np.argsort(-scores, axis=1, kind="stable")[:, :STRONGEST]
     kept = np.zeros(scores.shape, bool)
     np.put_along_axis(kept, partners, True, axis=1)
     pairs = np.argwhere(np.triu((kept | kept.T) & (scores > 0), 1))
     return {
-        "pairs": _packed(pairs + offset, np.int32),
+        "pairs": _packed(links.nodes[pairs] + offset, np.int32),
         "scores": _packed(scores[pairs[:, 0], pairs[:, 1]], np.float32),
     }
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from dlmviz import store
-from dlmviz.types import Trace
+from dlmviz.types import Links, Trace
 from tests.browser.conftest import Visit
 from tests.browser.test_inspect import HOSTILE, upload
 from tests.traces import DOG, SAT, three_steps
@@ -25,11 +25,11 @@ SCORES = {(2, 3): 0.5, (3, 4): 0.25, (4, 5): 0.5, (2, 5): 0.125}
 DEGREES = {2: 0.625, 3: 0.75, 4: 0.75, 5: 0.625}
 
 
-def edges(scores: Mapping[tuple[int, int], float], offset: int = 2, size: int = 4) -> np.ndarray:
+def edges(scores: Mapping[tuple[int, int], float], offset: int = 2, size: int = 4) -> Links:
     out = np.zeros((size, size), np.float16)
     for (a, b), score in scores.items():
         out[a - offset, b - offset] = out[b - offset, a - offset] = score
-    return out
+    return Links.of(out)
 
 
 def row(values: Mapping[int, float]) -> np.ndarray:
@@ -46,8 +46,8 @@ def graphed(**more: Any) -> Trace:
         "independent": row({2: 0, 3: 1, 4: 0, 5: 1}),
     }
     why = {2: "conflicts with 3", 3: "independent", 4: "conflicts with 3", 5: "independent"}
-    first = dataclasses.replace(first, edges=edges(SCORES), signals=signals, why=why)
-    second = dataclasses.replace(second, edges=edges({(2, 4): 0.25}))
+    first = dataclasses.replace(first, links=edges(SCORES), signals=signals, why=why)
+    second = dataclasses.replace(second, links=edges({(2, 4): 0.25}))
     return dataclasses.replace(trace, steps=(first, second, last), **more)
 
 
