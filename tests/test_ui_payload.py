@@ -123,6 +123,18 @@ def test_signals_run_over_the_asked_positions_and_edges_keep_the_strongest_of_ea
     assert "edges" not in payload.step(record, 10)
 
 
+def test_a_signal_of_tokens_that_stand_travels_without_a_confidence() -> None:
+    record = three_steps().steps[1]  # asked at rows 0 and 2 of 4
+    noted = np.array([np.nan, 0.25, 0.5, np.nan], np.float32)
+    entry = payload.step(dataclasses.replace(record, signals={"consistency": noted}), 2)
+    assert unpacked(entry["at"], "<i4").tolist() == [2, 3, 4]
+    sure = unpacked(entry["confidence"], "<f4")
+    assert np.isnan(sure).tolist() == [False, True, False]
+    assert unpacked(entry["signals"]["consistency"], "<f4").tolist()[1:] == [0.25, 0.5]
+    assert unpacked(entry["top_ids"], "<i4").reshape(-1, 2).tolist()[1] == [-1, -1]
+    assert "score" not in entry
+
+
 def test_of_many_edges_each_position_keeps_six() -> None:
     record = three_steps().steps[0]
     score = np.random.default_rng(0).random((40, 40))

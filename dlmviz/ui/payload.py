@@ -1,7 +1,8 @@
 """Traces as what the page draws: small JSON, arrays as base64. NumPy only.
 
-A run is a header and one entry a step. Positions are canvas positions; `at` lists those the model
-was asked about, and the arrays of a step run over `at` in that order.
+A run is a header and one entry a step. Positions are canvas positions; `at` lists those the step
+looked at: the model was asked about them, or a signal has a number there. The arrays of a step run
+over `at` in that order, and are NaN (ids -1) where the model was not asked.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def step(record: StepRecord, offset: int) -> dict[str, Any]:
 
     `score` is left out where it equals the confidence, `why` where there are no reasons.
     """
-    rows = np.flatnonzero(~np.isnan(record.confidence))
+    rows = np.flatnonzero(_looked_at(record))
     entry: dict[str, Any] = {
         "block": list(record.block),
         "positions": record.positions.tolist(),
@@ -66,6 +67,14 @@ def step(record: StepRecord, offset: int) -> dict[str, Any]:
     if record.links is not None:
         entry["edges"] = _strongest(record.links, offset)
     return entry
+
+
+def _looked_at(record: StepRecord) -> np.ndarray:
+    """bool [N]: where the model was asked, or a signal says something, as of tokens that stand."""
+    known = ~np.isnan(record.confidence)
+    for values in record.signals.values():
+        known |= ~np.isnan(values)
+    return known
 
 
 def _strongest(links: Links, offset: int) -> dict[str, str]:

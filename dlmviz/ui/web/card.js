@@ -1,6 +1,7 @@
 // The position card: what stands at one position, and what the model thought of it at that step.
 
 import { el, named } from "./dom.js";
+import { about, said } from "./metrics.js";
 import { CIVIDIS, bin, number, percent } from "./palette.js";
 import { focusOf } from "./store.js";
 
@@ -25,10 +26,14 @@ function describe(run, pos, step) {
   const written = masked ? null : token;
   const title = el("h3", {}, `Position ${pos}`, el("small", {}, place(run, pos)));
   const parts = [title, verdict(run, pos, step, masked, change, written), cause(run, pos, step)];
-  if (!thought) return parts.filter(Boolean);
-  parts.push(el("p", { className: "dv-quiet" }, when(thought.step, step, masked)));
-  parts.push(candidates(run, thought, written ?? undefined));
-  parts.push(facts(thought), history(run, pos, step));
+  const now = run.noted(step, pos).map(([name, value]) => [about(name).label, said(name, value)]);
+  const later = thought?.step !== step; // numbers of a token that stood already
+  if (thought) {
+    parts.push(el("p", { className: "dv-quiet" }, when(thought.step, step, masked)));
+    parts.push(candidates(run, thought, written ?? undefined), facts([...thoughts(thought), ...(later ? [] : now)]));
+  }
+  if (later && now.length) parts.push(el("p", { className: "dv-quiet" }, `What step ${step} looked at here:`), facts(now));
+  if (thought) parts.push(history(run, pos, step));
   return parts.filter(Boolean);
 }
 
@@ -70,9 +75,12 @@ function candidates(run, thought, written) {
   return el("ol", { className: "dv-top" }, ...rows);
 }
 
-function facts(thought) {
-  const pairs = [["confidence", percent(thought.confidence)], ["entropy", `${number(thought.entropy, 3)} nats`]];
-  if (thought.score !== null) pairs.push(["ranked by", number(thought.score, 3)]);
+function thoughts({ confidence, entropy, score }) {
+  const pairs = [["confidence", percent(confidence)], ["entropy", `${number(entropy, 3)} nats`]];
+  return score === null ? pairs : [...pairs, ["ranked by", number(score, 3)]];
+}
+
+function facts(pairs) {
   return el("dl", { className: "dv-facts" }, ...pairs.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))));
 }
 

@@ -156,13 +156,19 @@ export class Run {
     return record.edges;
   }
 
+  /** Numbers that a step recorded of a position besides confidence, entropy and score: [[name, value]]. */
+  noted(step, position) {
+    return Object.keys(this.records[step - 1]?.signals ?? {})
+      .map((name) => [name, this.value(name, step, position)]).filter(([, value]) => value !== undefined);
+  }
+
   /** What the model thought of a position at a step: {step, confidence, entropy, score, top}.
    * Where it was decided before, what it thought when it was last asked; null where never. */
   thought(step, position) {
     for (let s = Math.max(1, Math.min(step, this.steps)); s > 0; s--) {
       const record = this.records[s - 1];
       const row = record?.rows[position] ?? NOTHING;
-      if (row !== NOTHING) return { step: s, ...this.#row(record, row) };
+      if (row !== NOTHING && !Number.isNaN(record.confidence[row])) return { step: s, ...this.#row(record, row) };
     }
     return null;
   }
