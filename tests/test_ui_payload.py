@@ -148,6 +148,19 @@ def test_of_many_edges_each_position_keeps_six() -> None:
     assert len(pairs) <= 240
 
 
+def test_the_edge_to_the_one_that_stopped_a_position_is_kept_however_weak() -> None:
+    """Positions 2 and 9 have eight stronger partners each."""
+    edges = np.full((10, 10), 0.5, np.float16)
+    edges[0, 7] = edges[7, 0] = 0.125
+    np.fill_diagonal(edges, 0)
+    record = dataclasses.replace(three_steps().steps[0], links=Links.of(edges), signals={})
+    told = []
+    for why in ({}, {2: "conflicts with 9"}, {2: "conflicts with 99", 99: "conflicts with 2"}):
+        packed = payload.step(dataclasses.replace(record, why=why), 2)["edges"]
+        told.append([2, 9] in unpacked(packed["pairs"], "<i4").reshape(-1, 2).tolist())
+    assert told == [False, True, False]
+
+
 def test_two_linked_positions_of_a_long_canvas_cost_no_matrix() -> None:
     span = 60_000  # a matrix of float16 would take 7.2 GB
     nothing = np.full(span, np.nan, np.float32)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import json
+import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ import numpy as np
 from dlmviz.types import Links, StepRecord, Trace
 
 STRONGEST = 6  # edges of a position that the page gets
+CONFLICT = re.compile(r"conflicts with (\d{1,9})")  # how a rule says which other one stopped it
 SHOWN_INFO = ("title", "look", "example", "device", "model", "paper", "parent", "step", "edits")
 
 
@@ -65,7 +67,7 @@ def step(record: StepRecord, offset: int) -> dict[str, Any]:
             name: _packed(values[rows], np.float32) for name, values in record.signals.items()
         }
     if record.links is not None:
-        entry["edges"] = _strongest(record.links, offset)
+        entry["edges"] = _strongest(record.links, offset, record.why)
     return entry
 
 
@@ -77,14 +79,20 @@ def _looked_at(record: StepRecord) -> np.ndarray:
     return known
 
 
-def _strongest(links: Links, offset: int) -> dict[str, str]:
-    """The strongest edges of every position: pairs int32 [m 2], canvas positions a < b, ascending,
-    and scores float32 [m], raw. With each position's strongest edge its row maximum is there too.
+def _strongest(links: Links, offset: int, why: Mapping[int, str]) -> dict[str, str]:
+    """The strongest edges of every position, and those that the sampler named as a conflict: pairs
+    int32 [m 2], canvas positions a < b, ascending, and scores float32 [m], raw. With each
+    position's strongest edge its row maximum is there too.
     """
     scores = links.between().astype(np.float32)  # a matrix of all rows may not fit in memory
     partners = np.argsort(-scores, axis=1, kind="stable")[:, :STRONGEST]
     kept = np.zeros(scores.shape, bool)
     np.put_along_axis(kept, partners, True, axis=1)
+    row = {int(node) + offset: i for i, node in enumerate(links.nodes)}
+    for position, reason in why.items():
+        named = CONFLICT.fullmatch(reason)
+        if named and position in row and int(named[1]) in row:
+            kept[row[position], row[int(named[1])]] = True
     pairs = np.argwhere(np.triu((kept | kept.T) & (scores > 0), 1))
     return {
         "pairs": _packed(links.nodes[pairs] + offset, np.int32),

@@ -81,11 +81,12 @@ def test_arcs_at_or_above_tau_are_drawn_and_the_slider_moves_the_threshold(
 ) -> None:
     show(visit, graphed(), tmp_path, step=1)
     shown(visit, step=1, tau="0.3600", cut="0.3600", arcs=3)  # N = 1, 0.5, 1 and 0.25
-    assert "3 of 4 arcs are at least 0.36" in visit.page.inner_text(f"{PANEL} .dv-read")
+    assert "3 of 4 arcs are above τ = 0.36" in visit.page.inner_text(f"{PANEL} .dv-read")
     assert "Independent set: 3, 5." in visit.page.inner_text(f"{PANEL} .dv-read")
     assert visit.page.get_attribute(".dv-follow", "aria-pressed") == "true"
     visit.page.locator(".dv-cut").fill("50")
-    shown(visit, cut="0.2500", arcs=4)  # equality counts
+    shown(visit, cut="0.2500", arcs=4)  # equality counts, where a person sets the threshold
+    assert "4 of 4 arcs are at least 0.25" in visit.page.inner_text(f"{PANEL} .dv-read")
     assert visit.page.get_attribute(".dv-follow", "aria-pressed") == "false"
     visit.page.locator(".dv-cut").fill("80")
     shown(visit, cut="0.6400", arcs=2)
@@ -94,6 +95,59 @@ def test_arcs_at_or_above_tau_are_drawn_and_the_slider_moves_the_threshold(
     visit.page.focus(".dv-canvas")
     visit.press("ArrowRight")
     shown(visit, step=2, arcs=1, tau="")
+    assert not visit.page.is_visible(".dv-follow")  # there is no tau here to follow
+    visit.press("ArrowRight")
+    visit.page.wait_for_selector(".dv-arcs", state="hidden")
+    assert "Step 3 looked at no attention graph." in visit.page.inner_text(PANEL)
+    box = visit.page.locator(PANEL).bounding_box()
+    assert box is not None
+    assert box["height"] < 120
+    visit.press("ArrowLeft")
+    visit.page.wait_for_selector(".dv-arcs")
+
+
+def test_the_strength_of_an_arc_is_what_the_rule_compared(visit: Visit, tmp_path: Path) -> None:
+    """The order is 3, 5, 4, 2 by score, ties to the lower position. 5 came after 3, so the rule
+    compared R_35 / max R_5j = 0.05 / 0.5 with tau, not 0.05 / 0.1: both are in the set.
+    """
+    trace = graphed()
+    links = edges({(4, 5): 0.5, (2, 3): 0.1, (3, 5): 0.05})
+    first = dataclasses.replace(trace.steps[0], links=links)
+    unruled = dataclasses.replace(trace.steps[1], index=1, links=links, signals={})
+    steps = (first, unruled, trace.steps[2])
+    show(visit, dataclasses.replace(trace, steps=steps), tmp_path, step=1)
+    shown(visit, step=1, cut="0.3600", arcs=2)
+    assert "the one that the sampler came to later" in visit.page.inner_text(PANEL)
+    visit.press("ArrowRight")
+    shown(visit, step=2, cut="0.4000", arcs=3)  # no set was made: the larger of the two counts
+
+
+@pytest.mark.parametrize("name", ["19-dapd-capital", "20-dapd-shuffle", "21-dapd-padding"])
+def test_above_tau_no_member_of_the_set_has_an_arc_to_another_and_every_other_has_one(
+    visit: Visit, name: str
+) -> None:
+    """What the rule compared is R_ij over the strongest of the one that it came to later."""
+    visit.page.goto(visit.address + "learn")
+    steps = visit.page.evaluate(
+        """async (name) => {
+          const { Run } = await import("/dlmviz/web/run.js");
+          const { graphOf, kept, tauOf } = await import("/dlmviz/web/graph.js");
+          const run = new Run(await (await fetch(`/dlmviz/runs/${name}`)).json());
+          return run.records.map((record, i) => {
+            const graph = graphOf(run, i + 1), arcs = kept(graph, tauOf(run, i + 1), null, true);
+            const set = graph.nodes.filter((node) => node.set).map(({ pos }) => pos);
+            const stopped = [...record.why].filter(([, why]) => why.startsWith("conflicts"))
+              .map(([pos, why]) => [pos, Number(why.split(" ").pop())]);
+            return { set, stopped, arcs: arcs.map(({ a, b }) => [a, b]) };
+          });
+        }""",
+        name,
+    )
+    assert any(step["stopped"] for step in steps)
+    for step in steps:
+        arcs = {frozenset(pair) for pair in step["arcs"]}
+        assert not any(pair <= set(step["set"]) for pair in arcs)
+        assert {frozenset(pair) for pair in step["stopped"]} <= arcs
 
 
 def test_a_run_without_a_graph_says_what_to_do(visit: Visit, tmp_path: Path) -> None:

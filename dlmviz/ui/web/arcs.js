@@ -2,7 +2,7 @@
 // or as nodes on a circle, from a threshold on.
 
 import { el } from "./dom.js";
-import { DRAWN, drawGraph, graphOf, kept, label, makeDegrees, node, proposed, strength, tauOf } from "./graph.js";
+import { DRAWN, drawGraph, graphOf, kept, label, makeDegrees, meaning, node, proposed, strength, tauOf } from "./graph.js";
 import { number } from "./palette.js";
 import { LEFT, RIGHT, axis, inks, lazily, positions, sheet } from "./segments.js";
 import { choose } from "./store.js";
@@ -12,8 +12,19 @@ const TOP = 8, WORDS = 64, TICKS = 18; // around the arcs: above, tokens below, 
 const HALF = 0.4; // threshold where the run has none of its own
 const LISTED = 200; // arcs in the table
 
+/** The step that is drawn: before step 1, what it will look at. */
+const seen = ({ run, step }) => Math.min(run.steps, Math.max(1, step));
+
 /** Whether any step so far has a graph. */
 const graphed = (run) => run.records.some(({ links }) => links);
+
+/** Why a step has no arc to draw, in one sentence; null where it has some. */
+function emptiness(run, step) {
+  if (!graphed(run)) return NONE;
+  const record = run.records[step - 1], open = record.confidence.filter((value) => !Number.isNaN(value)).length;
+  if (record.links) return record.links.scores.length ? null : open > 1 ? `Step ${step}: no two open tokens attend to each other.` : `Step ${step}: one open token is left, so it depends on no other.`;
+  return open ? `Step ${step} looked at no attention graph.` : `Step ${step} looked at no attention graph: every token stood, so none could depend on another.`;
+}
 
 /** Draws arcs, nodes and the tokens under them. */
 function drawArcs(canvas, ink, state, graph, edges, focus) {
@@ -23,7 +34,6 @@ function drawArcs(canvas, ink, state, graph, edges, focus) {
   const { cw, x } = axis(run, width), base = height - WORDS - TICKS, middle = (pos) => x(pos) + cw / 2;
   positions(g, run, width, height - TICKS + 4, ink);
   g.fillStyle = ink.rule; g.fillRect(LEFT, base, width - LEFT - RIGHT, 1);
-  if (!graph) return absent(g, ink, width, base, step);
   const lit = graph.nodes.some(({ pos }) => pos === focus) ? focus : null, near = new Set([lit]);
   const longest = Math.max(1, ...edges.map(({ a, b }) => b - a));
   for (const { a, b, normalised } of edges.slice(-DRAWN)) {
@@ -41,11 +51,6 @@ function drawArcs(canvas, ink, state, graph, edges, focus) {
   }
   words(g, ink, state, graph, { base, cw, middle, near, lit });
   g.globalAlpha = 1;
-}
-
-function absent(g, ink, width, base, step) {
-  g.fillStyle = ink.muted; g.font = `13px ${ink.family}`; g.textAlign = "center"; g.textBaseline = "middle";
-  g.fillText(`Step ${step} looked at no graph.`, width / 2, base / 2);
 }
 
 /** Tokens under the axis, upright where they fit: the words that the graph is about in dark, those
@@ -70,19 +75,18 @@ function words(g, ink, { run, step }, graph, { base, cw, middle, near, lit }) {
 }
 
 /** One sentence: what is drawn, or whom the position under discussion depends on. */
-function said({ run, step }, graph, edges, focus, cut) {
-  if (!graph) return "";
+function said({ run, step }, graph, edges, focus, cut, own) {
   const entry = graph.nodes.find(({ pos }) => pos === focus);
   const word = (pos) => `${pos} “${label(run, proposed(run, step, pos))}”`;
   if (!entry) {
     const members = graph.nodes.filter(({ set }) => set).map(({ pos }) => pos);
     const some = members.slice(0, 10).join(", ") + (members.length > 10 ? ", …" : "");
-    const drawn = `Step ${step}: ${edges.length} of ${graph.edges.length} arcs are at least ${number(cut)}${edges.length > DRAWN ? `, the ${DRAWN} strongest are drawn` : ""}.`;
+    const drawn = `Step ${step}: ${edges.length} of ${graph.edges.length} arcs are ${own ? "above τ =" : "at least"} ${number(cut)}${edges.length > DRAWN ? `, the ${DRAWN} strongest are drawn` : ""}.`;
     return members.length ? `${drawn} Independent set: ${some}.` : drawn;
   }
   const mine = edges.filter(({ a, b }) => a === focus || b === focus).reverse();
   const partners = mine.slice(0, 3).map(({ a, b, normalised }) => `${word(a === focus ? b : a)} ${normalised.toFixed(2)}`);
-  const links = mine.length ? `${mine.length} arc${mine.length === 1 ? "" : "s"}, strongest to ${partners.join(", ")}` : "no arc from this threshold on";
+  const links = mine.length ? `${mine.length} arc${mine.length === 1 ? "" : "s"}, strongest to ${partners.join(", ")}` : own ? "no arc above τ" : "no arc from this threshold on";
   return `${word(focus)}: ${links}${entry.why ? `; ${entry.set ? "in the set" : entry.why}` : ""}.`;
 }
 
@@ -101,16 +105,17 @@ function makeCut(change) {
     oninput: () => change((range.value / 100) ** 2) });
   const value = el("output", {}), mark = el("i", { className: "dv-tau", "aria-hidden": "true" });
   const follow = el("button", { type: "button", className: "dv-toggle dv-follow", title: "Show the arcs above tau: conflicts in the eyes of the sampler", onclick: () => change(null) });
-  const box = el("div", { className: "dv-threshold" }, el("label", {}, "Arcs from"), el("span", { className: "dv-groove" }, range, mark), value, follow);
+  const word = el("label", {}), box = el("div", { className: "dv-threshold" }, word, el("span", { className: "dv-groove" }, range, mark), value, follow);
   function show(cut, tau, following, known) {
     range.value = Math.round(100 * Math.sqrt(cut));
     range.setAttribute("aria-valuetext", number(cut));
     value.textContent = cut.toFixed(2);
     follow.hidden = !known;
-    mark.style.visibility = tau === null ? "hidden" : "";
+    for (const { style } of [mark, follow]) style.visibility = tau === null ? "hidden" : ""; // they keep their room
     mark.style.setProperty("--at", Math.sqrt(tau ?? 0));
-    follow.textContent = `τ ${tau === null ? "–" : tau.toFixed(2)}`;
+    follow.textContent = `τ ${(tau ?? 0).toFixed(2)}`;
     follow.setAttribute("aria-pressed", String(following));
+    word.textContent = following && tau !== null ? "Arcs above" : "Arcs from";
   }
   return { box, show };
 }
@@ -139,35 +144,35 @@ export function makeDepend(store) {
   const arcs = el("canvas", { className: "dv-arcs", role: "img" }), circle = el("canvas", { className: "dv-circle", role: "img" });
   const degrees = makeDegrees((pos) => pick(pos)), table = el("div", { className: "dv-table" });
   const graphView = el("div", { className: "dv-graph", hidden: true }, circle, degrees.box);
-  const read = el("p", { className: "dv-read" }), none = el("p", { className: "dv-quiet" }, NONE);
+  const read = el("p", { className: "dv-read" }), none = el("p", { className: "dv-quiet" }), strengths = el("p", { className: "dv-quiet" });
   const twin = el("details", { className: "dv-twin", ontoggle: () => ask() }, el("summary", {}, "Arcs as a table"), table);
   let view = "arcs", cut = null, held = false, ink = null, placed = [];
   const slider = makeCut((value) => { cut = value; ask(); });
   const views = makeViews({ arcs, graph: graphView }, (name) => { view = name; ask(); }), key = makeKey();
   const body = el("div", { className: "dv-linked" },
     el("p", { className: "dv-quiet" }, "An arc joins two masked tokens that attend to each other: writing both at once is a risk."),
-    key, arcs, graphView, read, slider.box, twin);
+    strengths, key, arcs, graphView, read, slider.box, twin);
   const panel = el("section", { className: "dv-panel dv-depend", "aria-label": "Who depends on whom" },
     el("header", {}, el("h3", {}, "Who depends on whom"), views), none, body);
   /** The position whose arcs stand out: what is pointed at, or what a person chose. */
   const focused = ({ hover, pos }) => hover?.pos ?? (held ? pos : null);
   const ask = lazily(panel, store, (now) => {
-    const state = { ...now, step: Math.min(now.run.steps, Math.max(1, now.step)) }; // before step 1, what it will look at
-    const { run, step, selection } = state, tau = tauOf(run, step), graph = graphOf(run, step);
+    const state = { ...now, step: seen(now) };
+    const { run, step, selection } = state, tau = tauOf(run, step), graph = graphOf(run, step) ?? { nodes: [], edges: [] };
     const known = run.signals.has("independent") && run.signals.has("threshold");
-    const bound = cut ?? tau ?? HALF, focus = focused(state);
-    const edges = graph ? kept(graph, bound, selection) : [];
+    const bound = cut ?? tau ?? HALF, focus = focused(state), own = cut === null && tau !== null;
+    const edges = kept(graph, bound, selection, own);
     ink ??= inks(panel);
     slider.show(bound, tau, cut === null && known, known);
+    Object.assign(panel.dataset, { step, arcs: edges.length, focus: focus ?? "", cut: bound.toFixed(4), tau: tau === null ? "" : tau.toFixed(4) });
     if (body.hidden) return;
     if (view === "arcs") drawArcs(arcs, ink, state, graph, edges, focus);
     else {
-      placed = drawGraph(circle, ink, state, graph ?? { nodes: [], edges: [] }, edges, focus);
-      degrees.fill(state, graph ?? { nodes: [] }, edges, focus);
+      placed = drawGraph(circle, ink, state, graph, edges, focus);
+      degrees.fill(state, graph, edges, focus);
     }
-    read.textContent = said(state, graph, edges, focus, bound);
+    read.textContent = said(state, graph, edges, focus, bound, own);
     if (!state.playing) for (const canvas of [arcs, circle]) canvas.setAttribute("aria-label", `Attention graph of step ${step}: ${edges.length} arcs of at least ${number(bound)}. A table follows.`);
-    Object.assign(panel.dataset, { step, arcs: edges.length, focus: focus ?? "", cut: bound.toFixed(4), tau: tau === null ? "" : tau.toFixed(4) });
     if (twin.open && !state.playing) listArcs(table, state, edges);
   });
   store.on(({ run }, changed) => {
@@ -175,9 +180,13 @@ export function makeDepend(store) {
     if (changed.has("theme")) ink = null;
     if (changed.has("run")) { cut = null; held = false; }
     else if (changed.has("pos")) held = true;
+    if (["run", "grown", "step"].some((name) => changed.has(name))) {
+      none.textContent = run.steps ? emptiness(run, seen(store.state)) ?? "" : NONE;
+      none.hidden = !none.textContent;
+      body.hidden = views.hidden = !none.hidden;
+    }
     if (changed.has("run") || changed.has("grown")) {
-      body.hidden = views.hidden = !graphed(run);
-      none.hidden = !body.hidden;
+      strengths.textContent = meaning(run);
       key.classList.toggle("dv-setless", !run.signals.has("independent"));
     }
     ask();

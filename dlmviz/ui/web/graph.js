@@ -29,25 +29,59 @@ export function tauOf(run, step) {
   return tau === undefined ? null : tau;
 }
 
+/** What the strength of an arc is, and which are drawn, in words. */
+export function meaning(run) {
+  const shown = "Drawn are the six strongest of each token";
+  if (!run.signals.has("independent")) return `Strength: the attention score of the two, divided by the strongest score of either; the larger quotient counts. ${shown}.`;
+  const whole = "the strongest score of all", later = "the strongest score of the one that the sampler came to later";
+  return `Strength, as this sampler compares it with τ: the attention score of the two, divided by ${overall(run) ? whole : later}. Above τ the later one has to wait. ${shown}, and every conflict that the sampler named.`;
+}
+
+/** Whether one divisor serves all pairs, as in the text of DAPD; its codes take one a position. */
+const overall = ({ spec }) => [spec.params.variant, spec.params["base.variant"]].includes("paper");
+
+/** The edges of a step with `normalised`, from 0 to 1. Where the step made an independent set, this is
+ * what its rule compared with tau: N_ij = R_ij / max_k R_ik of the position i that it came to later,
+ * by falling score, ties to the lower position. Elsewhere it is the larger of N_ij and N_ji. */
+function normalise(run, step, edges) {
+  const record = run.records[step - 1], greatest = new Map();
+  for (const { a, b, score } of edges) for (const end of [a, b]) greatest.set(end, Math.max(greatest.get(end) ?? 0, score));
+  const top = Math.max(...greatest.values()), tau = tauOf(run, step), scores = record.score ?? record.confidence;
+  const member = (pos) => run.value("independent", step, pos);
+  // what the rule does not rank, it commits beforehand: it stops no other
+  const rank = (pos) => (member(pos) === undefined ? Infinity : scores[record.rows[pos]]);
+  const later = (a, b) => (rank(a) < rank(b) || (rank(a) === rank(b) && a > b) ? a : b);
+  return edges.map((edge) => {
+    const { a, b, score } = edge, last = later(a, b);
+    const ruled = record.signals.independent && rank(last) !== Infinity;
+    const divisor = !ruled ? Math.min(greatest.get(a), greatest.get(b)) : overall(run) ? top : greatest.get(last);
+    const value = score / Math.max(1e-8, divisor);
+    // the rule let both in: scores are rounded to float16, which must not speak against it
+    const both = tau !== null && member(a) === 1 && member(b) === 1;
+    return { ...edge, normalised: both ? Math.min(value, tau) : value };
+  });
+}
+
 /** What a step looked at, once: {edges ascending, nodes [{pos, degree, set, why}] by position}. */
 export function graphOf(run, step) {
-  const edges = run.edges(step);
-  if (!edges) return null;
   const record = run.records[step - 1];
+  if (!record?.links) return null;
   if (record.graph) return record.graph;
+  const edges = normalise(run, step, run.edges(step));
   const members = new Set(edges.flatMap(({ a, b }) => [a, b]));
   for (const pos of record.at) if (run.value("degree", step, pos) !== undefined) members.add(pos);
   const nodes = [...members].sort((p, q) => p - q).map((pos) => ({
     pos, degree: run.value("degree", step, pos), set: run.value("independent", step, pos) === 1, why: record.why.get(pos) ?? "",
   }));
-  record.graph = { edges: [...edges].sort((e, f) => e.normalised - f.normalised), nodes };
+  record.graph = { edges: edges.sort((e, f) => e.normalised - f.normalised), nodes };
   return record.graph;
 }
 
-/** Edges at or above the threshold, weakest first; with a brushed span, those that touch it. */
-export function kept(graph, cut, selection) {
+/** Edges at or above the threshold, weakest first; only those above it where it is the sampler's own,
+ * for which equality is no conflict. With a brushed span, those that touch it. */
+export function kept(graph, cut, selection, own) {
   const inside = (pos) => !selection || (pos >= selection[0] && pos <= selection[1]);
-  return graph.edges.filter(({ a, b, normalised }) => normalised >= cut && (inside(a) || inside(b)));
+  return graph.edges.filter(({ a, b, normalised }) => (normalised > cut || (normalised === cut && !own)) && (inside(a) || inside(b)));
 }
 
 /** Opacity and width of an edge of this strength. */

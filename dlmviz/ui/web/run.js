@@ -69,7 +69,6 @@ export class Run {
       score: entry.score ? new Float32Array(bytes(entry.score)) : null,
       signals: Object.fromEntries(Object.entries(entry.signals ?? {}).map(([name, text]) => [name, new Float32Array(bytes(text))])),
       links: entry.edges ? { pairs: new Int32Array(bytes(entry.edges.pairs)), scores: new Float32Array(bytes(entry.edges.scores)) } : null,
-      edges: null, // unpacked when asked for
       rows: new Int32Array(this.length).fill(NOTHING),
       why: new Map(),
     };
@@ -138,22 +137,11 @@ export class Run {
     return Number.isNaN(values?.[row]) ? undefined : values?.[row];
   }
 
-  /** Edge scores that a step looked at: [{a, b, score, normalised}] with a < b, the strongest of each
-   * position; null where there are none. `normalised` is the larger of N_ab and N_ba, where
-   * N_ij = R_ij / max_j R_ij (DAPD). */
+  /** Edge scores that a step looked at: [{a, b, score}] with a < b, raw: the strongest of each position,
+   * and those that the sampler named as a conflict; null where it looked at none. */
   edges(step) {
-    const record = this.records[step - 1];
-    if (!record?.links) return null;
-    if (record.edges) return record.edges;
-    const { pairs, scores } = record.links, greatest = new Map();
-    scores.forEach((score, i) => {
-      for (const end of [pairs[2 * i], pairs[2 * i + 1]]) greatest.set(end, Math.max(greatest.get(end) ?? 0, score));
-    });
-    record.edges = Array.from(scores, (score, i) => {
-      const a = pairs[2 * i], b = pairs[2 * i + 1];
-      return { a, b, score, normalised: score / Math.max(1e-8, Math.min(greatest.get(a), greatest.get(b))) };
-    });
-    return record.edges;
+    const links = this.records[step - 1]?.links;
+    return links && Array.from(links.scores, (score, i) => ({ a: links.pairs[2 * i], b: links.pairs[2 * i + 1], score }));
   }
 
   /** Numbers that a step recorded of a position besides confidence, entropy and score: [[name, value]]. */
