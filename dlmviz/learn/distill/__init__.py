@@ -1,0 +1,1 @@
+"""Dependency-aware self-distillation: settings, noise, target, loop, data."""

@@ -1,0 +1,149 @@
+"""What a student learns from: prompts, and the answers that the teacher itself gives to them.
+
+Answers go to a JSON-lines file, one at a time, so that a stop loses none; a second call takes up
+where the file ends. The name of the file says model, prompts and settings: it is made once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dlmviz.batch import decode_many
+from dlmviz.learn.distill.settings import Pair
+from dlmviz.types import Denoiser, InputError, RunSpec, Sampler
+
+FIELDS = ("prompt", "question")  # GSM8K's files say question
+LONGEST = 100_000  # prompts in a file
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What became of the prompts."""
+
+    answers: int
+    kept: int
+    unfinished: int  # no end of sequence
+    long: int  # prompt and answer do not fit the length that was asked
+
+
+def read_prompts(path: Path) -> list[str]:
+    """The prompts of a JSON-lines file, each once, in its order: field "prompt" or "question".
+
+    Raises InputError, naming the line, for anything else, and for a file without a prompt.
+    """
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"the prompts in {path.name} cannot be read ({error.__class__.__name__}); "
+            "give a text file in UTF-8 with one JSON object a line"
+        ) from error
+    found: dict[str, None] = {}
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            found.setdefault(_prompt(path.name, number, line))
+    if not found:
+        raise InputError(
+            f"{path.name} holds no prompt; give one JSON object a line with a field "
+            + " or ".join(f'"{name}"' for name in FIELDS)
+        )
+    if len(found) > LONGEST:
+        raise InputError(f"{path.name} holds {len(found)} prompts; at most {LONGEST} are allowed")
+    return list(found)
+
+
+def _prompt(name: str, number: int, line: str) -> str:
+    example = '{"prompt": "What is 2 + 3?"}'
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        reason = getattr(error, "msg", "it is no JSON")
+        raise InputError(
+            f"line {number} of {name} is not JSON ({reason}); every line must look like {example}"
+        ) from error
+    given = row if isinstance(row, dict) else {}
+    prompt = next((given[field] for field in FIELDS if field in given), None)
+    if not isinstance(prompt, str) or not prompt.strip():
+        raise InputError(
+            f"line {number} of {name} has no prompt; every line must look like {example}"
+        )
+    return prompt
+
+
+def place(folder: Path, fingerprint: str, specs: Sequence[RunSpec]) -> Path:
+    """The file in `folder` that holds exactly these answers of this model."""
+    told = json.dumps([fingerprint, [dataclasses.asdict(spec) for spec in specs]], sort_keys=True)
+    return folder / f"{hashlib.sha256(told.encode()).hexdigest()[:16]}.jsonl"
+
+
+def generate(
+    model: Denoiser,
+    sampler: Sampler,
+    specs: Sequence[RunSpec],
+    path: Path,
+    batch: int,
+) -> Iterable[int]:
+    """Yields the number of answers in the file after each new one; stop asking to stop."""
+    done = {row["number"] for row in _rows(path)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    todo = [number for number in range(len(specs)) if number not in done]
+    _mend(path)
+    with path.open("a", encoding="utf-8") as file:
+        for i, trace in decode_many(model, sampler, [specs[n] for n in todo], batch, keep=1):
+            final = trace.final
+            row = {
+                "number": todo[i],
+                "prompt": final[: trace.prompt_length].tolist(),
+                "answer": final[trace.prompt_length :].tolist(),
+                "text": trace.text,
+                "nfe": trace.nfe,
+            }
+            file.write(json.dumps(row) + "\n")
+            file.flush()
+            done.add(todo[i])
+            yield len(done)
+
+
+def _mend(path: Path) -> None:
+    """Ends a line that a kill cut: what follows it is a line of its own."""
+    if path.is_file() and not path.read_bytes().endswith(b"\n") and path.stat().st_size:
+        with path.open("a", encoding="utf-8") as file:
+            file.write("\n")
+
+
+def _rows(path: Path) -> list[Mapping[str, Any]]:
+    """The whole rows of a file of ours; a line that a kill cut is left out."""
+    if not path.is_file():
+        return []
+    rows = []
+    for line in path.read_text("utf-8", errors="replace").splitlines():
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(row, dict) and {"number", "prompt", "answer"} <= row.keys():
+            rows.append(row)
+    return rows
+
+
+def kept(path: Path, eos_id: int, longest: int) -> tuple[list[Pair], Counts]:
+    """The answers that end and fit `longest` tokens with their prompt, in the prompts' order."""
+    rows = sorted(_rows(path), key=lambda row: row["number"])
+    pairs, unfinished, long = [], 0, 0
+    for row in rows:
+        pair = Pair(np.array(row["prompt"], np.int32), np.array(row["answer"], np.int32))
+        if eos_id not in row["answer"]:
+            unfinished += 1
+        elif len(pair.prompt) + len(pair.answer) > longest:
+            long += 1
+        else:
+            pairs.append(pair)
+    return pairs, Counts(len(rows), len(pairs), unfinished, long)
