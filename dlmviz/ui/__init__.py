@@ -7,6 +7,7 @@ import socket
 import tempfile
 from pathlib import Path
 
+from dlmviz.jobs.attend import attended
 from dlmviz.types import InputError
 from dlmviz.ui.quick import no_stubs
 
@@ -65,7 +66,8 @@ def launch(host: str, port: int, store: str | Path) -> None:
         print(f"dlmviz is at {demo.local_url} (Ctrl+C ends it)", flush=True)
         if host not in LOOPBACK:
             print("Everyone who can reach this machine can use the page.", flush=True)
-        demo.block_thread()
+        with attended(store):
+            demo.block_thread()
 
 
 def check_free(host: str, port: int) -> None:
