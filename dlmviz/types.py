@@ -482,3 +482,17 @@ class Task:
     graph: Callable[[Example], Graph | None]
     gen_length: int  # L that every answer fits in
     block_length: int  # a good W
+
+
+@dataclass(frozen=True)
+class AdapterCard:
+    """Where an adapter came from, and what it changed."""
+
+    id: str  # of its weights and configuration
+    title: str
+    base_model: str  # the name that `load` was given
+    base_fingerprint: str
+    job: Mapping[str, Any]  # the recipe, whole
+    created: float  # seconds since 1970
+    final_kl: float | None  # held-out KL(target || student) [nats] at the end
+    scores: Sequence[Mapping[str, Any]] = ()  # task, model, threshold, n, accuracy, nfe, tpf

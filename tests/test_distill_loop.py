@@ -42,6 +42,12 @@ class Told:
     def stopping(self) -> bool:
         return self.done >= self.most
 
+    def mark(self) -> int:
+        return len(self.rows)
+
+    def rewind(self, mark: int) -> None:
+        del self.rows[mark:]
+
     def curve(self, name: str) -> dict[int, float]:
         return {row["step"]: row[name] for row in self.rows if name in row}
 

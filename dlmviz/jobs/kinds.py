@@ -21,7 +21,7 @@ class Kind:
 
 
 KINDS: Mapping[str, Kind] = {
-    "distil": Kind("distil", "Distillation", "dlmviz.learn.distil_job:run"),
+    "distil": Kind("distil", "Distillation", "dlmviz.jobs.distil.job:run"),
 }
 TABLE = f"{__name__}:KINDS"
 

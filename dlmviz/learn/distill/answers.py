@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,11 +90,13 @@ def generate(
     specs: Sequence[RunSpec],
     path: Path,
     batch: int,
-) -> Iterable[int]:
+) -> Iterator[int]:
     """Yields the number of answers in the file after each new one; stop asking to stop."""
     done = {row["number"] for row in _rows(path)}
-    path.parent.mkdir(parents=True, exist_ok=True)
     todo = [number for number in range(len(specs)) if number not in done]
+    if not todo:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
     _mend(path)
     with path.open("a", encoding="utf-8") as file:
         for i, trace in decode_many(model, sampler, [specs[n] for n in todo], batch, keep=1):
@@ -123,7 +125,7 @@ def _rows(path: Path) -> list[Mapping[str, Any]]:
     """The whole rows of a file of ours; a line that a kill cut is left out."""
     if not path.is_file():
         return []
-    rows = []
+    rows: list[Mapping[str, Any]] = []
     for line in path.read_text("utf-8", errors="replace").splitlines():
         try:
             row = json.loads(line)

@@ -37,6 +37,10 @@ class Listener(Protocol):
 
     def stopping(self) -> bool: ...
 
+    def mark(self) -> int: ...  # where the metrics end
+
+    def rewind(self, mark: int) -> None: ...  # takes back those behind it
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -100,8 +104,10 @@ def train(
     optimizer = torch.optim.AdamW(
         weights.values(), lr=settings.lr, weight_decay=settings.weight_decay
     )
-    begin = restore(out, weights, optimizer, settings)
+    begin, mark = restore(out, weights, optimizer, settings)
     wrapped = accelerator.prepare_model(distiller)
+    if accelerator.is_main_process:
+        listener.rewind(mark)
     run = _Run(accelerator, wrapped, distiller, weights, optimizer, model, settings)
     told = begin == 0 and _measured(run, held, listener, 0)
     step = begin
@@ -109,9 +115,9 @@ def train(
         _step(run, pairs, step, listener)
         step += 1
         if step % settings.save == 0 and step < settings.steps:
-            _keep(run, out, step)
             told = _measured(run, held, listener, step)
-    _keep(run, out, step)
+            _keep(run, out, step, listener)
+    _keep(run, out, step, listener)
     told = _measured(run, held, listener, step) if step == settings.steps else None
     if accelerator.is_main_process and step == settings.steps:
         finish(distiller, out)
@@ -232,8 +238,8 @@ def _agreed(run: _Run, listener: Listener) -> bool:
     return bool(run.accelerator.reduce(asked, "sum") > 0)
 
 
-def _keep(run: _Run, out: Path, step: int) -> None:
+def _keep(run: _Run, out: Path, step: int, listener: Listener) -> None:
     """Writes a checkpoint, by the first process."""
     run.accelerator.wait_for_everyone()
     if run.accelerator.is_main_process:
-        save(out, step, run.weights, run.optimizer, run.settings)
+        save(out, step, listener.mark(), run.weights, run.optimizer, run.settings)

@@ -21,17 +21,21 @@ SHARD = 2**30  # bytes
 def save(
     out: Path,
     step: int,
+    mark: int,
     weights: Mapping[str, Tensor],
     optimizer: torch.optim.Optimizer,
     settings: Settings,
 ) -> None:
-    """Writes the checkpoint of this step whole, and only then removes older ones."""
+    """Writes the checkpoint of this step whole, and only then removes older ones.
+
+    `mark`: where the listener's metrics end.
+    """
     tensors = {f"weight.{name}": weight for name, weight in weights.items()}
     for name, weight in weights.items():
         for moment, value in optimizer.state[weight].items():
             tensors[f"{moment}.{name}"] = value
     made = out / f"checkpoint-{step:07d}"
-    meta = {"step": step, "settings": asdict(settings)}
+    meta = {"step": step, "mark": mark, "settings": asdict(settings)}
     checkpoint.write(made, tensors, meta, limit=SHARD)
     for path in out.glob("checkpoint-*"):  # what a kill left half-written, too
         if path != made:
@@ -49,14 +53,14 @@ def restore(
     weights: Mapping[str, Tensor],
     optimizer: torch.optim.Optimizer,
     settings: Settings,
-) -> int:
-    """The number of steps done; weights and moments become those of the newest checkpoint.
+) -> tuple[int, int]:
+    """(steps done, mark of the metrics); weights and moments become the newest checkpoint's.
 
     Raises InputError where it belongs to other settings or is damaged.
     """
     found = newest(out)
     if found is None:
-        return 0
+        return 0, 0
     tensors, meta = checkpoint.read(found)
     moments = ("weight", "step", "exp_avg", "exp_avg_sq")
     wanted = {f"{moment}.{name}" for name in weights for moment in moments}
@@ -72,7 +76,7 @@ def restore(
         moment, _, name = key.partition(".")
         state = optimizer.state[weights[name]]
         state[moment] = value if moment == "step" else value.to(weights[name].device)
-    return int(meta["step"])
+    return int(meta["step"]), int(meta["mark"])
 
 
 def finish(distiller: Distiller, out: Path) -> None:

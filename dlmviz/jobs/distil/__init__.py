@@ -1,0 +1,1 @@
+"""Distillation as a job: recipe, prompts, the stages, scores. `recipe` alone imports no torch."""

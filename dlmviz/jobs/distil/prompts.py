@@ -1,0 +1,83 @@
+"""The prompts of a distillation: to learn from, held out, and scored; no prompt is two of these."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from dlmviz.jobs.distil.recipe import Recipe
+from dlmviz.learn.corpus import FIRST_SEED
+from dlmviz.learn.distill import answers
+from dlmviz.tasks import get
+from dlmviz.types import Example, InputError, Task
+
+HELD_SEED, SCORED_SEED = 501, 101  # below 1,000: training never draws from them
+SEEDS = 60  # how many seeds are asked for prompts that are not yet there
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A prompt, its lengths, and its example where a program can grade the answer."""
+
+    prompt: str
+    gen_length: int
+    block_length: int
+    example: Example | None = None
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """Three lists that share no prompt."""
+
+    learned: tuple[Asked, ...]
+    held: tuple[Asked, ...]
+    scored: tuple[Asked, ...]
+
+
+def collected(recipe: Recipe) -> Prompts:
+    """The prompts of a recipe, by seeds that are always the same."""
+    if recipe.prompts:
+        return _from_file(recipe)
+    shares = [recipe.count, recipe.held, recipe.scored * len(recipe.tasks)]
+    used: set[str] = set()
+    scored, held, learned = (
+        tuple(_drawn(recipe, amount, seed, used))
+        for amount, seed in zip(shares[::-1], (SCORED_SEED, HELD_SEED, FIRST_SEED), strict=True)
+    )
+    return Prompts(learned, held, scored)
+
+
+def _drawn(recipe: Recipe, amount: int, seed: int, used: set[str]) -> Iterator[Asked]:
+    """`amount` new prompts, the tasks in turn; each is added to `used`."""
+    sources = [(get(name), _endless(get(name), seed)) for name in recipe.tasks]
+    for number in range(amount):
+        task, source = sources[number % len(sources)]
+        example = next((e for e in source if e.prompt not in used), None)
+        if example is None:
+            raise InputError(
+                f"the task {task.name} has too few prompts: {number} of {amount} were found; "
+                "ask for fewer, or add a task"
+            )
+        used.add(example.prompt)
+        length = recipe.gen_length or task.gen_length
+        yield Asked(example.prompt, length, min(recipe.block_length, length), example)
+
+
+def _endless(task: Task, seed: int) -> Iterator[Example]:
+    for offset in range(SEEDS):
+        yield from task.examples(500, seed + offset)
+
+
+def _from_file(recipe: Recipe) -> Prompts:
+    """The file's first prompts to learn from, the next ones held out; none is graded."""
+    found = answers.read_prompts(Path(recipe.prompts).expanduser())
+    wanted = recipe.count + recipe.held
+    if len(found) < recipe.held + 1:
+        raise InputError(
+            f"{Path(recipe.prompts).name} holds {len(found)} prompts, but {recipe.held} are to be "
+            "held out and at least one is needed to learn from; hold out fewer"
+        )
+    asked = [Asked(prompt, recipe.gen_length, recipe.block_length) for prompt in found[:wanted]]
+    cut = len(asked) - recipe.held
+    return Prompts(tuple(asked[:cut]), tuple(asked[cut:]), ())
