@@ -15,6 +15,7 @@ from typing import Any
 import gradio as gr
 import numpy as np
 import pytest
+import torch
 
 from dlmviz import store
 from dlmviz.tasks import TASKS
@@ -132,7 +133,7 @@ def test_the_streamed_steps_are_the_run_that_is_stored(shelves: Shelves) -> None
     assert all(entry["why"] for entry in entries)
     assert last["text"] == trace.text
     assert last["numbers"]["nfe"] == trace.nfe
-    assert str(shelves.store) in last["note"]
+    assert last["note"] == f"Done. Saved as {last['saved']} in the library."
 
 
 def test_only_the_knobs_of_the_chosen_sampler_enter_the_spec() -> None:
@@ -170,6 +171,57 @@ def test_bad_input_is_one_sentence_and_nothing_begins(
     assert not shelves.store.exists()
 
 
+def no_memory() -> Exception:
+    return torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9.00 GiB. GPU 0 has ...")
+
+
+BROKEN = [
+    (no_memory(), "the machine ran out of memory: take a smaller model, a shorter length"),
+    (MemoryError(), "the machine ran out of memory"),
+    (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "ran out of memory"),
+    (KeyError("layers"), "the model failed (KeyError: 'layers'); take another model"),
+    (OSError(5, "Input/output error", "/srv/models/x"), "Input/output error: 'x'"),
+    (RuntimeError(), "the model failed (RuntimeError)"),
+]
+
+
+def test_a_model_that_fails_to_open_is_one_sentence_whatever_it_raises(shelves: Shelves) -> None:
+    for error, sentence in BROKEN:
+
+        def broken(name: str, adapter: str | None, error: Exception = error) -> Toy:
+            raise error
+
+        told = [json.loads(text) for text in live.decode(FORM, None, shelves, broken)]
+        assert [message["type"] for message in told] == ["problem"]
+        assert sentence in told[0]["text"]
+        assert "\n" not in told[0]["text"]
+    assert not shelves.store.exists()
+
+
+class Exhausted(Toy):
+    """A model whose third forward finds no memory."""
+
+    count = 0
+
+    def forward(self, *given: Any, **named: Any) -> Any:
+        self.count += 1
+        if self.count == 3:
+            raise no_memory()
+        return super().forward(*given, **named)
+
+
+def test_a_run_that_ends_without_memory_says_what_to_do_and_keeps_its_steps(
+    shelves: Shelves,
+) -> None:
+    stream = live.decode(FORM, None, shelves, lambda name, adapter: Exhausted())
+    told = [json.loads(text) for text in stream]
+    assert told[-1]["type"] == "problem"
+    assert "ran out of memory" in told[-1]["text"]
+    partial = store.open_trace(shelves.spare / f"{told[0]['header']['id']}.npz")
+    assert len(partial.steps) == 2
+    assert messages(FORM, shelves)[-1]["type"] == "finish"  # and the next run works
+
+
 def test_a_closed_run_stays_on_the_spare_shelf(shelves: Shelves) -> None:
     stream = live.decode(FORM, None, shelves, toy_loader)
     begun = [json.loads(next(stream)) for _ in range(2)]
@@ -187,7 +239,8 @@ def test_a_store_that_cannot_be_written_costs_one_sentence_and_not_the_run(
     shelves.store.write_text("a file stands where the folder should be")
     last = messages(FORM, shelves)[-1]
     assert last["type"] == "finish"
-    assert last["note"].startswith("Done, but not kept:")
+    assert last["note"].startswith("Done, but not kept: cannot write ")
+    assert str(shelves.store) not in last["note"]
     assert shelves.find(last["saved"]) == shelves.spare / f"{last['saved']}.npz"
 
 

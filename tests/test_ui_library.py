@@ -7,14 +7,17 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from dlmviz import store
 from dlmviz.store import index
+from dlmviz.store.schema import MAX_BYTES
 from dlmviz.ui import library
 from dlmviz.ui.shelves import Shelves
+from tests.test_store import Trap, bomb, rewrite
 from tests.test_store_index import HOSTILE, with_seed
 from tests.traces import three_steps
 
@@ -235,16 +238,27 @@ def test_a_file_that_is_no_trace_is_one_sentence_and_leaves_nothing(
     assert not shelves.store.exists()
 
 
-def test_a_cut_trace_leaves_the_store_as_it_was(
+def test_a_trace_that_was_tampered_with_leaves_the_store_as_it_was(
     client: TestClient, shelves: Shelves, tmp_path: Path
 ) -> None:
     store.put(shelves.store, with_seed(1))
-    before = {path.name for path in shelves.store.glob("*.npz")}
-    body = saved(tmp_path)
-    for cut in (10, len(body) // 2, len(body) - 1):
-        assert send(client, body[:cut]).status_code == 422
-    assert {path.name for path in shelves.store.glob("*.npz")} == before
-    assert not list(shelves.store.glob(".*.part"))
+    listed(client)
+    before = {path.name: path.stat().st_mtime_ns for path in shelves.store.iterdir()}
+    whole, bad = saved(tmp_path), tmp_path / "bad.npz"
+    bodies = [(whole[:cut], "cut short") for cut in (10, len(whole) // 2, len(whole) - 1)]
+    rewrite(bad, {"schema": 9}, {})
+    bodies.append((bad.read_bytes(), "its schema is 9, this version of dlmviz reads"))
+    rewrite(bad, {}, {"score": np.array([Trap()], dtype=object)})
+    bodies.append((bad.read_bytes(), "holds pickled objects, which are never read"))
+    bomb(bad, "score", "<f4", (MAX_BYTES // 4,), MAX_BYTES)
+    bodies.append((bad.read_bytes(), "it unpacks to "))
+    for body, sentence in bodies:
+        answer = send(client, body)
+        assert answer.status_code == 422
+        assert sentence in answer.json()["problem"]
+        assert str(tmp_path) not in answer.json()["problem"]
+    assert {p.name: p.stat().st_mtime_ns for p in shelves.store.iterdir()} == before
+    assert not Trap.sprung
 
 
 def test_a_file_that_is_too_large_is_refused(

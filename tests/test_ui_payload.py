@@ -174,3 +174,20 @@ def test_two_linked_positions_of_a_long_canvas_cost_no_matrix() -> None:
     tracemalloc.stop()
     assert unpacked(packed["pairs"], "<i4").tolist() == [15, 60_009]
     assert peak < 4_000_000
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("cannot open /srv/store/a b/run.npz as a trace", "cannot open a b/run.npz as a trace"),
+        ("the weights in /root/.cache/hub/x do not fit", "the weights in x do not fit"),
+        ("got '/etc/passwd' (/srv/a/c.json); give", "got 'passwd' (c.json); give"),
+        (
+            "1 / 2, and/or dlmviz/ui, https://x.org/a/b",
+            "1 / 2, and/or dlmviz/ui, https://x.org/a/b",
+        ),
+    ],
+)
+def test_what_is_wrong_is_told_without_the_folders_of_the_machine(given: str, told: str) -> None:
+    assert payload.refusal(given) == told
+    assert payload.refusal("no /a/b or /a/c/d", "", "/a/b") == "no /a/b or d"

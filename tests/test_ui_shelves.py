@@ -118,3 +118,22 @@ def test_finding_a_run_by_its_hash_imports_no_torch(shelves: Shelves) -> None:
     command = [sys.executable, "-c", code, str(shelves.gallery), HASH]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_no_answer_tells_where_the_files_lie(shelves: Shelves, client: TestClient) -> None:
+    for folder in (shelves.gallery, shelves.store, shelves.spare):
+        (folder / f"broken-{folder.name}.npz").write_bytes(b"PK\x03\x04 nothing")
+        answer = client.get(f"/dlmviz/runs/broken-{folder.name}")
+        assert answer.status_code == 422
+        told = answer.json()["problem"]
+        assert told.startswith(f"cannot open broken-{folder.name}.npz as a trace: ")
+    answer = client.get("/dlmviz/runs/gone")
+    assert (answer.status_code, answer.json()["problem"]) == (404, module.GONE)
+
+
+def test_a_stored_run_keeps_its_name_when_the_way_to_count_changes(shelves: Shelves) -> None:
+    """An older version stored the run, and another hash was its name then."""
+    old = "0123456789abcdef"
+    path = store.save(three_steps(), shelves.store / f"{old}.npz")
+    assert shown(shelves, path)["info"]["hash"] == old
+    assert shelves.find(old) == path

@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from dlmviz.store import open_trace
 from dlmviz.types import InputError
+from dlmviz.ui import payload
 from dlmviz.ui.shelves import Shelves
 
 YEAR = 31_536_000  # seconds; the page asks for the script with its version, so it never gets old
@@ -68,8 +69,7 @@ def _answer(shelves: Shelves, request: Request, standalone: bool) -> Response:
         width = _width(request.query_params.get("width", "1200"))
         drawing = panel.figure(data, width=width, controls=standalone, dark=dark)
     except InputError as error:
-        text = str(error).replace(str(path), path.name)  # folders are nobody's business
-        return JSONResponse({"problem": text}, status_code=422)
+        return JSONResponse({"problem": payload.refusal(error)}, status_code=422)
     if not standalone:
         text = figures.drawn(drawing)
         return Response(text, media_type="application/json", headers={"Cache-Control": "no-store"})

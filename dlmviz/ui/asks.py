@@ -8,8 +8,9 @@ from typing import Any
 
 import gradio as gr
 
-from dlmviz.types import DecodeError, Denoiser, InputError, Trace
-from dlmviz.ui import branch, live, payload
+from dlmviz.types import Denoiser, InputError, Trace
+from dlmviz.ui import branch, payload
+from dlmviz.ui.loading import Loader, explained, load
 from dlmviz.ui.shelves import Shelves
 
 TELL = "() => { window.dispatchEvent(new Event('dlmviz:%s')); }"
@@ -35,7 +36,7 @@ def listen(view: gr.HTML, shelves: Shelves) -> Any:
     return child
 
 
-def answered(data: Any, shelves: Shelves, load: live.Loader = live.load) -> str:
+def answered(data: Any, shelves: Shelves, load: Loader = load) -> str:
     """The message that answers one question of the page: of others, or of a typed token."""
     ask = data.get("ask") if isinstance(data, Mapping) else None
     try:
@@ -44,12 +45,12 @@ def answered(data: Any, shelves: Shelves, load: live.Loader = live.load) -> str:
         if not isinstance(kind, str) or kind not in kinds:
             raise InputError(f"a question is one of {', '.join(kinds)}: got {kind!r}; reload")
         fields = kinds[kind](data, shelves, load)
-    except (InputError, DecodeError) as error:
-        fields = {"problem": str(error)}
+    except Exception as error:
+        fields = {"problem": explained(error)}
     return payload.message("answer", ask=ask if isinstance(ask, str) else "", **fields)
 
 
-def _others(data: Mapping[str, Any], shelves: Shelves, load: live.Loader) -> dict[str, Any]:
+def _others(data: Mapping[str, Any], shelves: Shelves, load: Loader) -> dict[str, Any]:
     """What every sampler would do at a step of a run, and the pieces of their tokens."""
     trace = branch.found(data, shelves)
     model = branch.model_of(trace, load)
@@ -65,7 +66,7 @@ def _others(data: Mapping[str, Any], shelves: Shelves, load: live.Loader) -> dic
     return {"opinions": rows, "pieces": pieces}
 
 
-def _readings(data: Mapping[str, Any], shelves: Shelves, load: live.Loader) -> dict[str, Any]:
+def _readings(data: Mapping[str, Any], shelves: Shelves, load: Loader) -> dict[str, Any]:
     """The single tokens that a typed text stands for: as it is, and with a space before it."""
     text = data.get("text")
     if not isinstance(text, str) or not text.strip() or len(text) > 200:

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from dlmviz import store
-from dlmviz.types import DecodeError, Denoiser, InputError, RunSpec, StepRecord, Trace
+from dlmviz.types import Denoiser, InputError, RunSpec, StepRecord, Trace
 from dlmviz.ui import live, payload
+from dlmviz.ui.loading import Loader, explained, load
 from dlmviz.ui.shelves import Shelves
 
 KINDS = ("pin", "replace", "remask")
@@ -30,7 +31,7 @@ class Edit:
     token: int | None = None  # what stands there afterwards; None where it is masked again
 
 
-def continued(data: Any, shelves: Shelves, load: live.Loader = live.load) -> Iterator[str]:
+def continued(data: Any, shelves: Shelves, load: Loader = load) -> Iterator[str]:
     """Messages of a run that goes on from a step of another one; or the answer why it cannot.
 
     Everything that is not masked on the edited canvas counts as given: nothing rewrites it.
@@ -48,12 +49,12 @@ def continued(data: Any, shelves: Shelves, load: live.Loader = live.load) -> Ite
         for message in live.told(model, start, shelves, lambda made: closed(model, start, made)):
             begun = True
             yield message
-    except (InputError, DecodeError) as error:
+    except Exception as error:
+        text = explained(error)
         if begun:
-            yield payload.message("problem", text=str(error))
+            yield payload.message("problem", text=text)
         else:
-            name = ask if isinstance(ask, str) else ""
-            yield payload.message("answer", ask=name, problem=str(error))
+            yield payload.message("answer", ask=ask if isinstance(ask, str) else "", problem=text)
 
 
 def edits_of(given: Any) -> tuple[Edit, ...]:
@@ -183,7 +184,7 @@ def found(data: Any, shelves: Shelves) -> Trace:
         raise InputError(str(error).replace(str(path), f"run {path.stem}")) from error
 
 
-def model_of(trace: Trace, load: live.Loader) -> Denoiser:
+def model_of(trace: Trace, load: Loader) -> Denoiser:
     """The model that made a run, and no other one."""
     from dlmviz.whatif import check_model
 

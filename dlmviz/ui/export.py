@@ -78,8 +78,7 @@ def routes(shelves: Shelves) -> list[Any]:
         try:
             media, body = made(open_trace(path), identity, kind)
         except InputError as error:
-            problem = str(error).replace(str(path), path.name)
-            return JSONResponse({"problem": problem}, status_code=422)
+            return JSONResponse({"problem": payload.refusal(error)}, status_code=422)
         name = f"dlmviz-{identity}.{'py' if kind == 'cell' else kind}"
         headers = {
             "Content-Disposition": f'attachment; filename="{name}"',  # never run at our address

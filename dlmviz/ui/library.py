@@ -20,7 +20,7 @@ from dlmviz import store
 from dlmviz.store import index
 from dlmviz.store.table import LONGEST_NAME, cleaned
 from dlmviz.types import InputError
-from dlmviz.ui import export
+from dlmviz.ui import export, payload
 from dlmviz.ui.shelves import Shelves, content_hash
 
 MOST = 500  # rows that one answer lists; a search finds the others
@@ -78,7 +78,7 @@ def routes(shelves: Shelves) -> list[Any]:
             given = await fields_of(request)
             told = await run_in_threadpool(change, shelves.store, given, **request.path_params)
         except InputError as error:
-            return answer({"problem": str(error)}, 422)
+            return answer({"problem": payload.refusal(error)}, 422)
         return answer(told)
 
     async def take(request: Request) -> Response:
@@ -94,7 +94,7 @@ def routes(shelves: Shelves) -> list[Any]:
                 identity = await run_in_threadpool(imported, path, name, shelves.store)
             except InputError as error:
                 text = str(error).replace(str(path), name)
-                return answer({"problem": text}, 422)
+                return answer({"problem": payload.refusal(text)}, 422)
         return answer({"id": identity})
 
     return [

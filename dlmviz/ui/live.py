@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
 import time
 import uuid
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,27 +15,14 @@ import dlmviz
 from dlmviz import store
 from dlmviz.store import index
 from dlmviz.tasks import TASKS
-from dlmviz.types import DecodeError, Denoiser, Example, InputError, RunSpec, StepRecord, Trace
+from dlmviz.types import Denoiser, Example, InputError, RunSpec, StepRecord, Trace
 from dlmviz.ui import payload
+from dlmviz.ui.loading import Loader, explained, load
 from dlmviz.ui.shelves import Shelves
 
 PAUSE = 0.04  # seconds between messages: 25 a second are smooth, more would only queue up
-Loader = Callable[[str, str | None], Denoiser]
 Closer = Callable[[Sequence[StepRecord]], Trace]
 Judge = Callable[[Trace], Trace]
-
-
-@lru_cache(maxsize=1)
-def load(name: str, adapter: str | None) -> Denoiser:
-    """The model, kept from one press of Decode to the next.
-
-    One core is left to the browser that watches: threads that wait for each other on a busy core
-    make a step many times slower than one thread fewer does.
-    """
-    import torch
-
-    torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
-    return dlmviz.load(name, adapter=adapter)
 
 
 def spec_of(form: Mapping[str, Any]) -> RunSpec:
@@ -87,7 +73,7 @@ def _whole(name: str, value: Any) -> int:
 
 def warm(model: str, other_model: str | None, adapter: str | None) -> None:
     """Opens the model while its user reads the example, so that Decode starts at once."""
-    with contextlib.suppress(InputError):  # Decode will say what is wrong
+    with contextlib.suppress(Exception):  # Decode will say what is wrong
         load(_text(other_model) or model, _text(adapter) or None)
 
 
@@ -108,8 +94,9 @@ def decode(
         start = dlmviz.begin(model, spec)
         close = partial(dlmviz.finish, model, start)
         yield from told(model, start, shelves, close, lambda trace: _graded(trace, example))
-    except (InputError, DecodeError) as error:
-        yield payload.message("problem", text=str(error))
+    except Exception as error:
+        typed = [_text(form[name]) for name in ("other_model", "adapter")]
+        yield payload.message("problem", text=explained(error, *typed))
 
 
 def told(
@@ -182,10 +169,10 @@ def _finished(trace: Trace, identity: str, shelves: Shelves) -> str:
     try:
         saved = store.put(shelves.store, trace)
         _adopted(trace, saved, shelves)
-        note = f"Done. Saved as {saved} in {shelves.store}."
+        note = f"Done. Saved as {saved} in the library."
     except InputError as error:
         store.save(trace, shelves.spare / f"{identity}.npz")
-        saved, note = identity, f"Done, but not kept: {error}"
+        saved, note = identity, f"Done, but not kept: {payload.refusal(error)}"
     return payload.message(
         "finish",
         id=identity,
@@ -212,5 +199,5 @@ def opened(path: str | Path, shelves: Shelves) -> str:
         identity = store.run_id(trace)
         store.save(trace, shelves.spare / f"{identity}.npz")
     except InputError as error:
-        return payload.message("problem", text=str(error).replace(str(path), Path(path).name))
+        return payload.message("problem", text=payload.refusal(error))
     return payload.message("open", id=identity, note=f"Opened {Path(path).name}.")

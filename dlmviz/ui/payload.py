@@ -20,6 +20,7 @@ from dlmviz.types import Links, StepRecord, Trace
 
 STRONGEST = 6  # edges of a position that the page gets
 CONFLICT = re.compile(r"conflicts with (\d{1,9})")  # how a rule says which other one stopped it
+FOLDERS = re.compile(r"""(?<![^\s"'“‘(=])/(?:[^\s/"'”’();:,]+/)+(?=[^\s/:])""")
 SHOWN_INFO = ("title", "look", "example", "device", "model", "paper", "parent", "step", "edits")
 
 
@@ -73,9 +74,8 @@ def step(record: StepRecord, offset: int) -> dict[str, Any]:
 
 def _looked_at(record: StepRecord) -> np.ndarray:
     """bool [N]: where the model was asked, or a signal says something, as of tokens that stand."""
-    known = ~np.isnan(record.confidence)
-    for values in record.signals.values():
-        known |= ~np.isnan(values)
+    seen = [record.confidence, *record.signals.values()]
+    known: np.ndarray = (~np.isnan(np.stack(seen))).any(axis=0)
     return known
 
 
@@ -127,6 +127,16 @@ def shown_ids(record: StepRecord) -> set[int]:
 def unseen(record: StepRecord, known: Collection[int]) -> list[int]:
     """Ids shown by this step for the first time, ascending."""
     return sorted(shown_ids(record).difference(known))
+
+
+def refusal(error: Exception | str, *typed: str) -> str:
+    """What is wrong, in words for the page: paths lose their folders, which no page may know, but
+    for those that somebody typed there.
+    """
+    text, known = str(error), tuple(filter(None, typed))
+    return FOLDERS.sub(
+        lambda found: found[0] if text.startswith(known, found.start()) else "", text
+    )
 
 
 def message(kind: str, **fields: Any) -> str:

@@ -23,6 +23,7 @@ from dlmviz.store import RUN_ID, open_trace, run_id
 from dlmviz.types import InputError
 from dlmviz.ui import payload
 
+GONE = "the server no longer has this run: choose another one, or open its file"
 WEB = Path(__file__).parent / "web"
 GALLERY = Path(__file__).parent.parent.parent / "assets" / "gallery"
 IDENTITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -104,11 +105,14 @@ def _content_hash(path: Path, modified: int, size: int) -> str | None:
 def shown(shelves: Shelves, path: Path) -> dict[str, Any]:
     """The run in a file as the page gets it: `info` says its content hash, and whether a link to it
     outlives the app. Raises InputError as `open_trace`.
+
+    A run in the store is known by its file's name, which is the hash it had when it was stored.
     """
     trace = open_trace(path)
     run = payload.run(trace)
-    kept = path.parent != shelves.spare
-    return {**run, "info": {**run["info"], "hash": run_id(trace), "kept": kept}}
+    kept, stored = path.parent != shelves.spare, path.parent == shelves.store
+    known = path.stem if stored and RUN_ID.fullmatch(path.stem) else run_id(trace)
+    return {**run, "info": {**run["info"], "hash": known, "kept": kept}}
 
 
 def routes(shelves: Shelves) -> list[Any]:
@@ -125,19 +129,19 @@ def routes(shelves: Shelves) -> list[Any]:
         if path is None and (waits or linked):
             return Response(status_code=204)  # stopped before its first step, or a link of old
         if path is None:
-            return JSONResponse({"problem": "there is no such run"}, status_code=404)
+            return JSONResponse({"problem": GONE}, status_code=404)
         try:
             text = payload.dumps(shown(shelves, path))
         except InputError as error:
             if linked:
                 return Response(status_code=204)
-            return JSONResponse({"problem": str(error)}, status_code=422)
+            return JSONResponse({"problem": payload.refusal(error)}, status_code=422)
         return Response(text, media_type="application/json", headers={"Cache-Control": "no-store"})
 
     def download(request: Request) -> Response:
         path = shelves.find(request.path_params["identity"])
         if path is None:
-            return JSONResponse({"problem": "there is no such run"}, status_code=404)
+            return JSONResponse({"problem": GONE}, status_code=404)
         return FileResponse(path, filename=f"dlmviz-{path.name}")
 
     return [

@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dlmviz import store
+from dlmviz.store.schema import MAX_BYTES
 from tests.browser.conftest import Visit
 from tests.browser.test_depend import row
 from tests.browser.test_inspect import upload
+from tests.test_store import Trap, bomb, rewrite
 from tests.traces import three_steps
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -38,3 +41,55 @@ def test_a_signal_of_a_token_that_stands_is_on_the_card_and_the_map(
     assert visit.page.inner_text(".dv-map .dv-read") == "step 3, position 4: 50.0 %"
     visit.press("ArrowUp", "ArrowUp")
     assert visit.page.inner_text(".dv-map .dv-read") == "step 3, position 2: decided"
+
+
+def test_a_recorded_run_that_vanished_is_said_and_the_page_stays_usable(visit: Visit) -> None:
+    gone = {"problem": "the server no longer has this run"}
+    visit.page.route("**/dlmviz/runs/01*", lambda route: route.fulfill(status=404, json=gone))
+    visit.page.goto(visit.address)
+    visit.page.wait_for_selector("h2:text-is('This run cannot be shown')", timeout=60_000)
+    about = visit.page.inner_text(".dv-about")
+    assert gone["problem"] in about
+    assert "Choose another recorded run above. Press an example and Decode" in about
+    visit.page.select_option(".dv-tools select", "02-story-hasty")
+    visit.page.wait_for_selector(".dv-canvas[data-steps='4']")
+    assert gone["problem"] not in visit.page.inner_text(".dv-about")
+    visit.page.select_option(".dv-tools select", "01-story-careful")
+    visit.page.wait_for_selector(".dv-note.dv-problem")
+    assert visit.label() == "Step 0 of 4"  # what is on screen stays
+    visit.complaints = [c for c in visit.complaints if "404" not in c]  # the browser logs those
+
+
+def test_a_file_that_is_no_trace_of_ours_is_one_sentence(visit: Visit, tmp_path: Path) -> None:
+    visit.open()
+    label = visit.label()
+    other, pickled, cut, bomb_ = (tmp_path / f"{name}.npz" for name in ("a", "b", "c", "d"))
+    rewrite(other, {"schema": 9}, {})
+    upload(visit, other, "cannot open a.npz as a trace: its schema is 9")
+    rewrite(pickled, {}, {"score": np.array([Trap()], dtype=object)})
+    upload(visit, pickled, "holds pickled objects, which are never read")
+    cut.write_bytes(pickled.read_bytes()[:-100])
+    upload(visit, cut, "cut short or damaged")
+    bomb(bomb_, "score", "<f4", (MAX_BYTES // 4,), MAX_BYTES)
+    upload(visit, bomb_, "it unpacks to")
+    assert visit.label() == label
+    visit.page.focus(".dv-canvas")
+    visit.press("ArrowRight")
+    assert visit.label() != label
+
+
+def test_a_model_that_does_not_open_is_said_and_the_next_one_decodes(visit: Visit) -> None:
+    visit.open()
+    visit.page.get_by_label("Prompt").first.fill("Write the word: cat")
+    visit.page.get_by_label("Length", exact=True).fill("16")
+    visit.page.get_by_label("Block", exact=True).fill("16")
+    visit.page.get_by_role("button", name="Advanced").click()
+    visit.page.get_by_label("Another model").fill("/no/such/folder")
+    visit.page.click("#decode")
+    visit.page.wait_for_selector(".dv-note.dv-problem", timeout=60_000)
+    assert "no model or folder called '/no/such/folder'" in visit.page.inner_text(".dv-note")
+    visit.page.get_by_label("Another model").fill("")
+    visit.page.click("#decode")
+    visit.page.wait_for_function(
+        "document.querySelector('.dv-note').textContent.startsWith('Done')", timeout=90_000
+    )

@@ -18,6 +18,8 @@ import { canvasKeys, makeLegend, makeScale, makeTokens, sentence } from "./token
 import { makeTransport } from "./transport.js";
 
 const RUNS = new URL("dlmviz/runs/", document.baseURI).href;
+const GONE = "the server no longer has this run: choose another one, or open its file";
+const SILENT = "the server does not answer: see whether the app still runs, then reload the page";
 
 /** Mounts the view into a component once. `watch` and `props` are those of the component. */
 export function mount(element, props, watch, trigger) {
@@ -89,11 +91,15 @@ function receiver(store, view) {
     describe(view, run);
     store.set({ run, step: 0, speed: fittingSpeed(run.steps), pos: run.offset, hover: null, playing: false, live: false, follow: false, ...patch });
   };
+  let refused = ""; // why the last request brought no run
   async function open(id, then = (header) => show(new Run(header)), query = "") {
     const mine = ++token;
     const answer = await fetch(RUNS + encodeURIComponent(id) + query).catch(() => null);
-    if (mine !== token || answer?.status !== 200) return false;
-    then({ ...(await answer.json()), id });
+    const told = await answer?.json().catch(() => null); // of an empty answer, or a cut one: nothing
+    if (mine !== token) return false;
+    refused = told?.problem ?? (answer ? GONE : SILENT);
+    if (answer?.status !== 200 || !told) return false;
+    then({ ...told, id });
     return true;
   }
   /** Gets what the server knows of a run that ended, however it ended; it may still be writing it. */
@@ -110,9 +116,9 @@ function receiver(store, view) {
   const act = {
     open: async ({ id, note: text, step = 0 }) => {
       if (await open(id, (header) => show(new Run(header), { step }))) note(text ?? "");
-      else note("This run cannot be shown: the server no longer has it, or its file is damaged.", true);
+      else { note(refused, true); if (!store.state.run) empty(view, "This run cannot be shown", refused); }
     },
-    gallery: ({ runs, id }) => { gallery(view, runs, (chosen) => act.open({ id: chosen })); arrive(store, (wanted) => open(wanted, undefined, "?link"), () => (id ? act.open({ id }) : empty(view))).then(focusCanvas); },
+    gallery: ({ runs, id }) => { gallery(view, runs, (chosen) => act.open({ id: chosen })); arrive(store, (wanted) => open(wanted, undefined, "?link"), () => (id ? act.open({ id }) : empty(view, "No recorded run here"))).then(focusCanvas); },
     answer: (message) => view.answer(message),
     begin: ({ header }) => { token++; view.begun(); show(new Run(header), { live: true, follow: true }); note("Decoding…"); reveal(); },
     steps: ({ id, first, steps, pieces }) => {
@@ -161,9 +167,12 @@ function gallery(view, runs, chosen) {
   view.runs.onchange = () => { if (view.runs.value) chosen(view.runs.value); view.runs.value = ""; };
 }
 
-function empty(view) {
-  view.title.textContent = "No recorded run here";
-  view.caption.textContent = "Press an example and Decode, or open a saved run.";
+/** What stands where the run would: why there is none, and what can be done. */
+function empty(view, title, why = "") {
+  view.title.textContent = title;
+  view.look.textContent = why;
+  const other = view.runs.hidden ? "" : "Choose another recorded run above. ";
+  view.caption.textContent = other + (document.querySelector("#run-view") ? "Press an example and Decode, or open a saved run." : "");
 }
 
 /** Keys work at once: whoever opens the page may press Space. */
