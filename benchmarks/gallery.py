@@ -14,7 +14,7 @@ from pathlib import Path
 import dlmviz
 from benchmarks.exhibits import EXHIBITS
 from benchmarks.showcase import Exhibit
-from dlmviz.tasks import TASKS
+from dlmviz.tasks import verdict
 from dlmviz.types import Denoiser, RunSpec, Trace
 
 GALLERY = Path(__file__).resolve().parents[1] / "assets" / "gallery"
@@ -38,16 +38,11 @@ def spec(exhibit: Exhibit) -> RunSpec:
 def recorded(exhibit: Exhibit, model: Denoiser) -> Trace:
     """The graded trace of an exhibit. Raises ValueError if it does not end as the exhibit says."""
     trace, example = dlmviz.decode(model, spec(exhibit)), exhibit.example
-    correct = TASKS[example.task].score(example, trace.text)
-    if correct != exhibit.right:
+    told = verdict(example, trace.text)
+    if told["correct"] != exhibit.right:
         expected = "right" if exhibit.right else "wrong"
         raise ValueError(f"{exhibit.name} should be {expected}: the model wrote {trace.text!r}")
-    shown = {"task": example.task, "kind": example.kind, "answer": example.answer}
-    info = {
-        **trace.info,
-        **{"title": exhibit.title, "look": exhibit.look},
-        "example": {**shown, "correct": correct},
-    }
+    info = {**trace.info, "title": exhibit.title, "look": exhibit.look, "example": told}
     return dataclasses.replace(trace, info=info)
 
 

@@ -1,8 +1,11 @@
 """The list of tasks and the way to get one by name."""
 
+import json
+from typing import Any
+
 import pytest
 
-from dlmviz.tasks import TASKS, get
+from dlmviz.tasks import TASKS, get, regraded, verdict
 from dlmviz.types import InputError
 
 
@@ -29,3 +32,35 @@ def test_every_task_makes_examples_of_its_own_that_score_and_fit_its_blocks(name
 def test_an_unknown_task_names_the_known_ones_and_the_nearest(given: str, nearest: str) -> None:
     with pytest.raises(InputError, match=rf"{given}.*stories, trivia.*did you mean '{nearest}"):
         get(given)
+
+
+@pytest.mark.parametrize("name", list(TASKS))
+def test_what_a_run_keeps_of_its_example_grades_another_answer(name: str) -> None:
+    for example in get(name).examples(20, 5):
+        kept = json.loads(json.dumps(verdict(example, "nonsense")))
+        assert kept["correct"] is False
+        again = regraded(kept, example.prompt, example.answer)
+        assert again == {**kept, "correct": True}
+
+
+KEPT = json.loads(json.dumps(verdict(get("pairs").examples(1, 5)[0], "")))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        None,
+        [],
+        {"task": "pairs", "kind": "capital", "answer": "x", "correct": True},  # of an older run
+        {**KEPT, "task": "magic"},
+        {**KEPT, "task": ["pairs"]},
+        {**KEPT, "kind": "coin", "data": {"count": 10**9}},  # would fill the memory
+        {**KEPT, "kind": "coin", "data": {"count": -(10**9)}},
+        {**KEPT, "kind": "digits", "data": {"sum": float("inf")}},
+        {**KEPT, "kind": "digits", "data": {"sum": "many"}},
+        {"task": "mrf", "kind": "chain", "answer": "", "data": {"mod": [[10**8]], "clues": ""}},
+        {**KEPT, "data": {"first": "a" * 3000}},
+    ],
+)
+def test_what_a_stranger_kept_of_an_example_is_not_graded(given: Any) -> None:
+    assert regraded(given, "prompt", "0 0 0 0 0 0 0 0 0") is None

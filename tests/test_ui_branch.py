@@ -13,7 +13,8 @@ import pytest
 from dlmviz import decoding, store
 from dlmviz.samplers import SAMPLERS, make
 from dlmviz.store import index
-from dlmviz.types import RunSpec, Trace
+from dlmviz.tasks import verdict
+from dlmviz.types import Example, RunSpec, Trace
 from dlmviz.ui import asks, branch, payload
 from dlmviz.ui.shelves import Shelves
 from tests.toy import EOS, MASK, WORDS, Toy
@@ -96,6 +97,31 @@ def test_without_edits_a_child_ends_as_its_parent_did(shelves: Shelves, parent: 
         assert len(trace.steps) == len(whole().steps) - step
         assert trace.text == whole().text
         assert dict(trace.spec.params) == {}
+
+
+def test_a_child_is_graded_by_its_parents_task(shelves: Shelves) -> None:
+    right = Example("trivia", "single", SPEC.prompt, whole().text, {})
+    info = {**whole().info, "example": verdict(right, whole().text)}
+    own = store.put(shelves.store, dataclasses.replace(whole(), info=info))
+    last = go_on(shelves, run=own, step=1, edits=[])[-1]
+    assert last["info"]["example"]["correct"] is True
+    assert "data" not in last["info"]["example"]  # only graders read that
+    wrong = child(shelves, run=own, step=1, edits=[edit(2, "replace", DOG)])
+    assert wrong.info["example"] == {**verdict(right, ""), "correct": False}
+    again = child(shelves, run=last["saved"], step=0, edits=[])
+    assert again.info["example"]["correct"] is True
+    assert "example" not in child(shelves, run=store.put(shelves.store, whole()), step=1).info
+
+
+def test_a_child_of_another_prompt_is_not_graded() -> None:
+    parent = whole()
+    info = {"example": verdict(Example("trivia", "single", "the", "x", {}), "x")}
+    parent = dataclasses.replace(parent, info=info)
+    initial = parent.initial.copy()
+    initial[0] = CAT
+    assert "example" in branch.graded(parent, whole()).info
+    made = dataclasses.replace(whole(), initial=initial)
+    assert "example" not in branch.graded(parent, made).info
 
 
 def test_another_sampler_goes_on_at_its_defaults(shelves: Shelves) -> None:

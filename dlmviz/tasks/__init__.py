@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
+from typing import Any
 
 from dlmviz.tasks.lists import TASK as LISTS
 from dlmviz.tasks.mrf import TASK as MRF
@@ -13,11 +15,12 @@ from dlmviz.tasks.puzzles import TASK as PUZZLES
 from dlmviz.tasks.stories import TASK as STORIES
 from dlmviz.tasks.trivia import TASK as TRIVIA
 from dlmviz.tasks.words import TASK as WORDS
-from dlmviz.types import InputError, Task
+from dlmviz.types import Example, InputError, Task
 
 TASKS: Mapping[str, Task] = MappingProxyType(
     {task.name: task for task in (STORIES, TRIVIA, LISTS, PUZZLES, WORDS, PAIRS, MRF)}
 )
+LONGEST, GREATEST = 2000, 1000  # what the data of any example stay below: JSON, and numbers in it
 
 
 def get(name: str) -> Task:
@@ -28,3 +31,39 @@ def get(name: str) -> Task:
     raise InputError(
         f"unknown task {name!r}: the tasks are {', '.join(TASKS)}; did you mean {nearest[0]!r}?"
     )
+
+
+def verdict(example: Example, text: str) -> dict[str, Any]:
+    """What a run keeps of its example, enough to grade another answer, and whether `text` is
+    right.
+    """
+    kept = {name: getattr(example, name) for name in ("task", "kind", "answer", "data")}
+    return {**kept, "correct": bool(TASKS[example.task].score(example, text))}
+
+
+def regraded(kept: Any, prompt: str, text: str) -> dict[str, Any] | None:
+    """The verdict on another answer to the same prompt, from what a run kept of its example.
+
+    None where that cannot be graded: older runs kept no data, and a file of a stranger holds
+    anything. Data beyond those of any example are not tried, since graders count up to them.
+    """
+    if not (isinstance(kept, Mapping) and isinstance(kept.get("data"), Mapping)):
+        return None
+    try:
+        numbers = [abs(number) for number in _numbers(kept["data"])]
+        if len(json.dumps(kept["data"])) > LONGEST or max(numbers, default=0) > GREATEST:
+            return None
+        named = {name: kept[name] for name in ("task", "kind", "answer", "data")}
+        return verdict(Example(prompt=prompt, **named), text)
+    except Exception:  # whatever a grader raises at data that are not its own
+        return None
+
+
+def _numbers(value: Any) -> Iterator[int | float]:
+    """All numbers in a JSON value."""
+    if isinstance(value, int | float):
+        yield value
+    for inner in value.values() if isinstance(value, Mapping) else ():
+        yield from _numbers(inner)
+    for inner in value if isinstance(value, list | tuple) else ():
+        yield from _numbers(inner)

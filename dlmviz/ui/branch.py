@@ -8,11 +8,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from dlmviz import store
+from dlmviz.tasks import regraded
 from dlmviz.types import Denoiser, InputError, RunSpec, StepRecord, Trace
 from dlmviz.ui import live, payload
 from dlmviz.ui.loading import Loader, explained, load
@@ -46,7 +48,8 @@ def continued(data: Any, shelves: Shelves, load: Loader = load) -> Iterator[str]
         told = [dataclasses.asdict(edit) for edit in edits]
         info = {"parent": data["run"], "step": step, "edits": told}
         start = started(model, trace, spec, canvas, info)
-        for message in live.told(model, start, shelves, lambda made: closed(model, start, made)):
+        close, judge = partial(closed, model, start), partial(graded, trace)
+        for message in live.told(model, start, shelves, close, judge):
             begun = True
             yield message
     except Exception as error:
@@ -170,6 +173,16 @@ def closed(model: Denoiser, start: Trace, records: Sequence[StepRecord]) -> Trac
         upto = written[: int(ends[0]) if ends.size else None]
         text = model.text(upto[upto != made.mask_id].tolist())
     return dataclasses.replace(made, text=text, info=info)
+
+
+def graded(parent: Trace, made: Trace) -> Trace:
+    """The continued run with the verdict of its parent's task, if that can be given and the prompt
+    is the parent's.
+    """
+    length = parent.prompt_length
+    same = np.array_equal(made.initial[:length], parent.initial[:length])
+    told = regraded(parent.info.get("example"), made.spec.prompt, made.text) if same else None
+    return dataclasses.replace(made, info={**made.info, "example": told}) if told else made
 
 
 def found(data: Any, shelves: Shelves) -> Trace:

@@ -14,7 +14,7 @@ from typing import Any
 import dlmviz
 from dlmviz import store
 from dlmviz.store import index
-from dlmviz.tasks import TASKS
+from dlmviz.tasks import verdict
 from dlmviz.types import Denoiser, Example, InputError, RunSpec, StepRecord, Trace
 from dlmviz.ui import payload
 from dlmviz.ui.loading import Loader, explained, load
@@ -158,10 +158,8 @@ def _graded(trace: Trace, example: Mapping[str, Any] | None) -> Trace:
     """The trace with its example and verdict, if the prompt is the example's."""
     if not example or example["prompt"] != trace.spec.prompt:
         return trace
-    correct = TASKS[example["task"]].score(Example(**example), trace.text)
-    kept = {"task": example["task"], "kind": example["kind"], "answer": example["answer"]}
-    info = {**trace.info, "example": {**kept, "correct": bool(correct)}}
-    return dataclasses.replace(trace, info=info)
+    told = verdict(Example(**example), trace.text)
+    return dataclasses.replace(trace, info={**trace.info, "example": told})
 
 
 def _finished(trace: Trace, identity: str, shelves: Shelves) -> str:

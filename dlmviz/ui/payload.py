@@ -35,8 +35,13 @@ def header(trace: Trace) -> dict[str, Any]:
         "eos_id": trace.eos_id,
         "initial": trace.initial.tolist(),
         "pieces": {str(token): text for token, text in trace.pieces.items()},
-        "info": {key: trace.info[key] for key in SHOWN_INFO if key in trace.info},
+        "info": {key: _shown(trace.info[key]) for key in SHOWN_INFO if key in trace.info},
     }
+
+
+def _shown(value: Any) -> Any:
+    """The same without the `data` of an example, which only its grader reads."""
+    return {k: v for k, v in value.items() if k != "data"} if isinstance(value, dict) else value
 
 
 def step(record: StepRecord, offset: int) -> dict[str, Any]:
