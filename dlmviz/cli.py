@@ -1,4 +1,4 @@
-"""`dlmviz decode | show | tasks | jobs`: the command line. `python app.py` starts the page."""
+"""`dlmviz decode | show | tasks | distill | jobs`. The page is started by `python app.py`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any, Literal, NoReturn, get_args, get_origin, get_type_hints
 import dlmviz
 from dlmviz import metrics, store
 from dlmviz.jobs import commands as job_commands
+from dlmviz.jobs.distil import command as distil_command
 from dlmviz.types import RECORDABLE, DecodeError, InputError, RunSpec, Trace
 
 HELP = {
@@ -72,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def parser() -> Parser:
     """The parser of all commands; decode has a flag for every field of RunSpec."""
     top = Parser(prog="dlmviz", description=__doc__, allow_abbrev=False)
-    commands = top.add_subparsers(required=True, metavar="decode | show | tasks | jobs")
+    commands = top.add_subparsers(required=True, metavar="decode | show | tasks | distill | jobs")
     decode = commands.add_parser("decode", help="decode a prompt", allow_abbrev=False)
     hints = get_type_hints(RunSpec)
     for field in dataclasses.fields(RunSpec):
@@ -87,6 +88,7 @@ def parser() -> Parser:
         command.set_defaults(command=function)
     tasks = commands.add_parser("tasks", help="list the tasks, each with a prompt")
     tasks.set_defaults(command=_tasks)
+    distil_command.add(commands)
     job_commands.add(commands)
     return top
 

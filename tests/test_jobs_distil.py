@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from dlmviz.jobs.distil import job
+from dlmviz import cli
+from dlmviz.jobs.distil import command, job
+from dlmviz.jobs.distil.estimate import estimated
 from dlmviz.jobs.distil.prompts import collected
 from dlmviz.jobs.distil.recipe import PRESETS, Recipe, recipe_of
 from dlmviz.jobs.distil.scoring import gains, knobs
@@ -176,3 +178,61 @@ def test_gains_are_worked_out_task_by_task() -> None:
 
     found = gains([row("a", "base", 8), row("a", "student", 4), row("b", "base", 3)])
     assert [(gain["task"], gain["ratio"]) for gain in found] == [("a", 2.0)]
+
+
+def recipe_by(*flags: str) -> Recipe:
+    return command.chosen(cli.parser().parse_args(["distill", *flags]))
+
+
+def test_flags_change_what_the_preset_says_in_the_types_it_has() -> None:
+    assert recipe_by() == PRESETS["demo"]
+    changed = recipe_by("--model", "tiny", "--tasks", "pairs,mrf", "--set", "lr=1e-3")
+    assert (changed.model, changed.tasks, changed.settings.lr) == ("tiny", ("pairs", "mrf"), 1e-3)
+    more = recipe_by("--set", "thresholds=0.9,0.6", "--set", "eos=true", "--set", "count=7")
+    assert (more.thresholds, more.settings.eos, more.count) == ((0.9, 0.6), True, 7)
+    assert recipe_by("--prompts", "p.jsonl").gen_length == 128
+
+
+@pytest.mark.parametrize(
+    ("flags", "problem"),
+    [
+        (["--set", "speed=3"], "there is no setting 'speed'"),
+        (["--set", "tasks=lists"], "there is no setting 'tasks'"),
+        (["--set", "steps"], "must be NAME=VALUE"),
+        (["--set", "steps=ten"], "steps cannot be 'ten': it is a int"),
+        (["--set", "eos=maybe"], "eos cannot be 'maybe'"),
+        (["--tasks", "list"], "unknown task 'list'.*did you mean 'lists'"),
+        (["--preset", "best"], "invalid choice"),
+    ],
+)
+def test_flags_that_make_no_sense_are_refused(flags: list[str], problem: str) -> None:
+    with pytest.raises(InputError, match=problem):
+        collected(recipe_by(*flags))
+
+
+@pytest.mark.slow
+def test_an_estimate_comes_from_real_steps_in_another_process() -> None:
+    told = estimated(SMALL)
+    assert told.device.startswith(("cpu", "cuda"))
+    assert told.training > 0
+    assert told.answers > 0
+    assert told.evaluation > 0
+    assert 2**27 < told.memory < 2**36
+    with pytest.raises(InputError, match="cannot be distilled"):
+        estimated(dataclasses.replace(SMALL, model="exact"))
+
+
+@pytest.mark.slow
+def test_the_command_follows_a_job_to_its_end(tmp_path: Path, capsys: Any) -> None:
+    small = ["count=4", "held=2", "steps=2", "scored=1", "thresholds=0.9", "save=1", "rank=2"]
+    flags = [flag for pair in small for flag in ("--set", pair)]
+    store = str(tmp_path / "runs")
+    assert cli.main(["distill", *flags, "--store", store]) == 0
+    told = capsys.readouterr().out
+    assert "training" in told
+    assert "held" in told
+    assert "accuracy" in told
+    ((_, card),) = cards(tmp_path / "runs" / "adapters")
+    assert card.base_model == "tiny-early"
+    assert cli.main(["distill", "--model", "exact", "--store", store]) == 2
+    assert "cannot be distilled" in capsys.readouterr().err

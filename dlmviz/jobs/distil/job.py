@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dlmviz.jobs.distil.prompts import Prompts, collected
+from dlmviz.jobs.distil.prompts import Asked, Prompts, collected
 from dlmviz.jobs.distil.recipe import Recipe, recipe_of
 from dlmviz.jobs.distil.scoring import compared, gains
 from dlmviz.jobs.work import Stopped, Work
@@ -23,7 +23,7 @@ from dlmviz.models.adapters import adapt
 from dlmviz.models.transformer import TransformerDenoiser
 from dlmviz.samplers import make
 from dlmviz.store.adapters import put_adapter
-from dlmviz.types import Denoiser, InputError
+from dlmviz.types import Denoiser, InputError, RunSpec
 
 ADAPTER, FULL = "adapter", "model"
 LONG = ("right", "forwards", "tokens")  # of a score: one number a prompt, not for a card
@@ -33,17 +33,18 @@ def run(work: Work) -> dict[str, Any]:
     """What the page shows of a finished job. Raises Stopped after it was asked to stop."""
     recipe = recipe_of(work.settings)
     work.stage("loading")
-    model = _opened(recipe, work.device)
+    model = opened(recipe, work.device)
     prompts = collected(recipe)
     pairs, held = _answered(work, recipe, model, prompts)
     trained = _trained(work, recipe, model, pairs, held)
-    model = _opened(recipe, work.device)  # the one before has become the student
+    model = opened(recipe, work.device)  # the one before has become the student
     student = _student(model, work.folder)
     table = compared(work, recipe, model, student, prompts.scored)
     return _kept(work, recipe, model, trained, table)
 
 
-def _opened(recipe: Recipe, device: str | None) -> TransformerDenoiser:
+def opened(recipe: Recipe, device: str | None) -> TransformerDenoiser:
+    """The model of a recipe. Raises InputError where it cannot be adapted."""
     model = load(recipe.model, device=device)
     if not isinstance(model, TransformerDenoiser) or not hasattr(model.network, "lm_head"):
         raise InputError(
@@ -63,16 +64,7 @@ def _answered(
     assert eos is not None, "checked when it was opened"
     found = []
     for name, asked in (("answers", prompts.learned), ("held-out answers", prompts.held)):
-        specs = [
-            recipe.spec(
-                one.prompt,
-                one.gen_length,
-                one.block_length,
-                sampler="fast_dllm",
-                params={"tau": recipe.tau},
-            )
-            for one in asked
-        ]
+        specs = answer_specs(recipe, asked)
         path = answers.place(work.folder.parent.parent / "answers", model.fingerprint, specs)
         work.stage(name, len(specs), "answers")
         sampler = make("fast_dllm", {"tau": recipe.tau})
@@ -87,6 +79,12 @@ def _answered(
         )
         found.append(pairs)
     return found[0], found[1]
+
+
+def answer_specs(recipe: Recipe, asked: Sequence[Asked]) -> list[RunSpec]:
+    """How the teacher answers each prompt."""
+    rule: dict[str, Any] = {"sampler": "fast_dllm", "params": {"tau": recipe.tau}}
+    return [recipe.spec(a.prompt, a.gen_length, a.block_length, **rule) for a in asked]
 
 
 def _trained(
