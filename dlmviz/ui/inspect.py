@@ -24,6 +24,10 @@ MOUNT = """
 import(new URL("dlmviz/web/main.js", document.baseURI).href)
   .then((page) => page.mount(element, props, watch, trigger)); // triggers "ask" and "branch"
 """
+FORM = """
+import(new URL("dlmviz/web/form.js", document.baseURI).href)
+  .then((form) => form.mend(element.closest("#ask")));
+"""
 ROOT = '<div class="dv-root" data-samplers="{}">Loading the run…</div>'
 KEEP = "(value, changed) => ({{...changed, {name!r}: value}})"
 ANNOUNCE = "() => { window.dispatchEvent(new Event('dlmviz:%s')); }"
@@ -68,7 +72,7 @@ def _controls(view: gr.HTML, shelves: Shelves) -> None:
     with gr.Row(elem_id="go"):
         start = gr.Button("Decode", variant="primary", min_width=80, elem_id="decode")
         stop = gr.Button("Stop", min_width=60, elem_id="stop")
-    gr.HTML(html_template='<p class="dv-note" role="status"></p>', js_on_load=None, elem_id="note")
+    gr.HTML(html_template='<p class="dv-note" role="status"></p>', js_on_load=FORM, elem_id="note")
     form["model"] = gr.Radio(list(MODELS), value=MODELS[0], label="Model")
     _sampler(form)
     with gr.Row():

@@ -7,7 +7,7 @@ import { number } from "./palette.js";
 import { LEFT, RIGHT, axis, inks, lazily, positions, sheet } from "./segments.js";
 import { choose } from "./store.js";
 
-const NONE = "This run recorded no attention graph. Decode with dapd, or record edges.";
+const NONE = "This run recorded no attention graph. Decode with dapd, or record edges (under Advanced).";
 const TOP = 8, WORDS = 64, TICKS = 18; // around the arcs: above, tokens below, positions below
 const HALF = 0.4; // threshold where the run has none of its own
 const LISTED = 200; // arcs in the table
@@ -142,7 +142,7 @@ function makeKey() {
 
 export function makeDepend(store) {
   const arcs = el("canvas", { className: "dv-arcs", role: "img" }), circle = el("canvas", { className: "dv-circle", role: "img" });
-  const degrees = makeDegrees((pos) => pick(pos)), table = el("div", { className: "dv-table" });
+  const degrees = makeDegrees((pos) => pick(pos)), table = el("div", { className: "dv-table", tabIndex: 0, role: "region", "aria-label": "Arcs of this step" });
   const graphView = el("div", { className: "dv-graph", hidden: true }, circle, degrees.box);
   const read = el("p", { className: "dv-read" }), none = el("p", { className: "dv-quiet" }), strengths = el("p", { className: "dv-quiet" });
   const twin = el("details", { className: "dv-twin", ontoggle: () => ask() }, el("summary", {}, "Arcs as a table"), table);

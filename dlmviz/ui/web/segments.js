@@ -156,7 +156,7 @@ function fill(table, { run }) {
 export function makeSegments(store) {
   const bar = el("canvas", { className: "dv-bar", role: "img" }), plot = el("canvas", { className: "dv-plot", role: "img" });
   const now = el("p", { className: "dv-quiet dv-now" }), read = el("p", { className: "dv-read" });
-  const table = el("div", { className: "dv-table" });
+  const table = el("div", { className: "dv-table", tabIndex: 0, role: "region", "aria-label": "Segments after every step" });
   const twin = el("details", { className: "dv-twin" }, el("summary", {}, "Segments as a table"), table);
   const panel = el("section", { className: "dv-panel dv-segments", "aria-label": "Segments" },
     el("header", {}, el("h3", {}, "Segments"), now),

@@ -89,6 +89,8 @@ export function makeTokens(store) {
     c.node.classList.toggle("dv-asked", asked);
     const look = shown(run.piece(token), token === run.eosId);
     c.ink.textContent = masked ? MASK : (spaces && look.gap ? "␣" : "") + look.text;
+    if (masked) c.node.setAttribute("aria-label", "masked"); // not sixteen blocks, read one by one
+    else c.node.removeAttribute("aria-label");
     c.node.classList.toggle("dv-masked", masked);
     c.node.classList.toggle("dv-active", masked && active);
     c.node.classList.toggle("dv-new", now && !masked);
@@ -184,7 +186,7 @@ export function makeScale() {
 
 /** What the marks on tokens mean: only those that this run has. */
 export function makeLegend(store) {
-  const legend = el("p", { className: "dv-legend", "aria-label": "Marks on tokens" });
+  const legend = el("p", { className: "dv-legend", role: "note", "aria-label": "Marks on tokens" });
   const item = (text, ...swatch) => el("span", {}, el("i", { className: "dv-swatch", "aria-hidden": "true" }, ...swatch), text);
   const bar = (name) => el("span", { className: `dv-mark ${name}` });
   const edit = (kind, text) => item(text, el("span", { className: "dv-mark dv-hand" }, badge(kind)));
