@@ -75,6 +75,26 @@ def test_frames_arrive_and_the_slider_shows_the_words_of_each(visit: Visit, tmp_
     assert told == [["cat", "eos", "sat", "the"], ["cat", "eos"], [], ["cat", "eos", "the"]]
 
 
+def test_a_window_of_another_width_gets_a_figure_that_fits(visit: Visit) -> None:
+    visit.open()
+    opened(visit)
+    seek(visit, 2)
+    drawn = """document.querySelector('.dv-stage').clientWidth
+      === document.querySelector('.dv-stage .main-svg').clientWidth"""
+    height = "document.querySelector('.dv-stage').clientHeight"
+    before = visit.page.evaluate(height)
+    assert before > 400
+    visit.page.set_viewport_size({"width": 1340, "height": 900})  # the same figure, not lower
+    visit.page.wait_for_function(drawn)
+    assert visit.page.evaluate(height) == before
+    with visit.page.expect_response(lambda answer: "figure/order" in answer.url):  # another one
+        visit.page.set_viewport_size({"width": 420, "height": 900})
+    visit.page.wait_for_selector(".dv-film [inert]", state="detached")
+    visit.page.wait_for_selector('.dv-film[data-frame="2"]')
+    visit.page.wait_for_function(drawn)
+    assert visit.page.evaluate(height) > before
+
+
 def test_play_advances_to_the_end_and_pause_stops_it(visit: Visit, tmp_path: Path) -> None:
     visit.open()
     upload(visit, store.save(one_by_one(12), tmp_path / "twelve.npz"), "twelve.npz")

@@ -51,6 +51,8 @@ export function makeAnimation(store) {
     Object.assign(film, { names: frames.map((frame) => frame.name), at: 0, playing: false, templates });
     html.href = `${FIGURES}${encodeURIComponent(film.run.id)}.html${query}${dark() ? "&theme=dark" : ""}`;
     slider.max = String(film.names.length - 1);
+    stage.style.height = `${layout.height}px`; // a figure that follows its window takes the height from here
+    film.width = stage.clientWidth;
     await PL.newPlot(stage, data, { ...layout, template: templates[dark() ? "dark" : "light"] }, { ...config, displayModeBar: false });
     await PL.addFrames(stage, frames);
     stage.on("plotly_animatingframe", ({ name }) => { film.at = Math.max(0, film.names.indexOf(name)); told(); });
@@ -101,6 +103,13 @@ export function makeAnimation(store) {
   play.addEventListener("click", () => (film.playing ? pause() : start()));
   slider.addEventListener("input", () => { pause(); seek(Number(slider.value)); });
   for (const format of ["png", "svg"]) parts[format].addEventListener("click", () => save(format));
+  let wider = 0; // rows are as long as the figure was wide: for quite another width it is made anew
+  new ResizeObserver(() => {
+    clearTimeout(wider);
+    const width = stage.clientWidth;
+    if (!panel.open || !width || !film.templates || Math.abs(width - film.width) < 0.2 * film.width) return;
+    wider = setTimeout(async () => { const { at } = film; await show(film.run); if (at) seek(at); }, 300);
+  }).observe(stage);
   twin.addEventListener("toggle", () => { if (twin.open && film.run) fill(table, film.run); });
   panel.addEventListener("toggle", () => {
     const { run } = store.state;
@@ -129,7 +138,7 @@ function build() {
   const image = (format) => el("button", { type: "button", className: "dv-toggle", title: `The frame on screen as a picture (.${format})` }, format.toUpperCase());
   const png = image("png"), svg = image("svg");
   const actions = el("span", { className: "dv-toggles" }, html, png, svg);
-  const table = el("div", { className: "dv-table" });
+  const table = el("div", { className: "dv-table", tabIndex: 0, role: "region", "aria-label": "What every step did" });
   const twin = el("details", { className: "dv-twin" }, el("summary", {}, "Show as table"), table);
   const panel = el("details", { className: "dv-panel dv-film" },
     el("summary", {}, el("h3", {}, "For your slides: the order as an animation")),
