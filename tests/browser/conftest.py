@@ -24,6 +24,9 @@ FLAGS = (
 )
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 SHOWN = ".dv-canvas[data-steps]"
+WIDTHS = (390, 420, 600, 720, 768, 1024, 1440, 2560)  # 720 is 1440 at a zoom of 200 %
+TOO_WIDE = """() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() =>
+  done(Math.max(0, document.scrollingElement.scrollWidth - innerWidth)))))"""
 
 
 @dataclass
@@ -44,6 +47,11 @@ class Visit:
     def press(self, *keys: str) -> None:
         for key in keys:
             self.page.keyboard.press(key)
+
+    def overflow(self, width: int) -> int:
+        """Pixels by which a window of this width is too narrow, once everything is laid out."""
+        self.page.set_viewport_size({"width": width, "height": 900})
+        return int(self.page.evaluate(TOO_WIDE))
 
     def label(self) -> str:
         return self.page.inner_text(".dv-label")

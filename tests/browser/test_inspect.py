@@ -12,7 +12,7 @@ import pytest
 from dlmviz import store
 from dlmviz.types import RunSpec, StepRecord, Trace
 from dlmviz.ui.shelves import GALLERY
-from tests.browser.conftest import Visit
+from tests.browser.conftest import WIDTHS, Visit
 from tests.traces import SAT, three_steps
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -224,10 +224,8 @@ def test_an_empty_prompt_is_answered_with_a_sentence(visit: Visit) -> None:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_nothing_overflows_sideways(visit: Visit, theme: str) -> None:
     visit.open(f"?__theme={theme}")
-    for width in (390, 420, 600, 800, 1024, 1440, 2560):
-        visit.page.set_viewport_size({"width": width, "height": 900})
-        visit.page.wait_for_timeout(50)
-        assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
+    for width in WIDTHS:
+        assert visit.overflow(width) == 0, width
 
 
 def test_canvas_transport_and_map_fit_the_first_screen(visit: Visit) -> None:
