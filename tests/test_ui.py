@@ -18,6 +18,7 @@ import pytest
 import torch
 
 from dlmviz import store
+from dlmviz.samplers import make
 from dlmviz.tasks import TASKS
 from dlmviz.types import Example, InputError
 from dlmviz.ui import check_free, inspect, live, payload
@@ -48,6 +49,12 @@ FORM: dict[str, Any] = {
     "forbid_mask": True,
     "logits_eos_inf": False,
     "confidence_eos_eot_inf": False,
+    "draw": "official",
+    "top_p": 1,
+    "top_k": 0,
+    "forward": "full",
+    "cache_revision": "later",
+    "record": [],
 }
 
 
@@ -140,6 +147,29 @@ def test_only_the_knobs_of_the_chosen_sampler_enter_the_spec() -> None:
     assert dict(live.spec_of(FORM).params) == {"tau": 0.9}
 
 
+def test_a_draft_takes_the_knobs_of_the_sampler_that_writes_it() -> None:
+    """edit drafts with fast_dllm unless told otherwise."""
+    chosen = {**FORM, "sampler": "edit", "edit.rounds": 2, "klass.kl": 0.1}
+    params = live.spec_of(chosen).params
+    assert params == {"rounds": 2, "base.tau": 0.9}
+    assert make("edit", params).draft == make("fast_dllm", {"tau": 0.9})
+    params = live.spec_of({**chosen, "edit.base": "llada"}).params
+    assert params == {"rounds": 2, "base": "llada", "base.steps": 3}
+    assert make("edit", params).draft == make("llada", {"steps": 3})
+
+
+def test_what_else_is_to_be_recorded_and_how_tokens_are_drawn_reach_the_run() -> None:
+    asked = {"record": ["jsd", "edges"], "draw": "categorical", "top_k": 3, "forward": "dual"}
+    spec = live.spec_of({**FORM, **asked})
+    assert (spec.record, spec.draw, spec.top_k, spec.forward) == (
+        ("jsd", "edges"),
+        "categorical",
+        3,
+        "dual",
+    )
+    assert live.spec_of({**FORM, "record": None}).record == ()
+
+
 def test_another_model_is_used_instead_of_the_choice() -> None:
     assert live.spec_of({**FORM, "other_model": " org/name "}).model == "org/name"
 
@@ -155,6 +185,8 @@ def test_boxes_that_nobody_touched_name_no_model_and_no_adapter() -> None:
         ({"prompt": None}, "the prompt is empty"),
         ({"prompt": "  \n"}, "the prompt is empty"),
         ({"gen_length": 10}, "block_length must divide gen_length"),
+        ({"sampler": "magic"}, "unknown sampler"),
+        ({"gen_length": 0}, "mask"),
         ({"seed": None}, "seed is empty"),
         ({"gen_length": 16.5}, "gen_length must be a whole number"),
         ({"fast_dllm.tau": 2}, "fast_dllm.tau must lie in"),

@@ -10,9 +10,10 @@ import gradio as gr
 import pytest
 
 from dlmviz import samplers
-from dlmviz.ui import inspect, live
-from dlmviz.ui.inspect import control
-from dlmviz.ui.menu import Knob, menu
+from dlmviz.types import RunSpec
+from dlmviz.ui import form, live
+from dlmviz.ui.form import control
+from dlmviz.ui.menu import Knob, base_of, menu
 from tests.test_ui import FORM
 
 LISTED = """
@@ -88,6 +89,7 @@ def test_properties_and_other_fields_of_a_sampler_are_no_knobs(tmp_path: Path) -
         Knob("shift", -0.5, -1, 1.0),
     )
     assert (best.name, best.knobs) == ("best", ())
+    assert (base_of(twice), base_of(best)) == ("best", None)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +97,7 @@ def test_properties_and_other_fields_of_a_sampler_are_no_knobs(tmp_path: Path) -
     [
         (Knob("rule", "b", choices=("a", "b")), gr.Radio, {"choices": [("a", "a"), ("b", "b")]}),
         (Knob("quirk", True), gr.Checkbox, {}),
-        (Knob("base", "llada"), gr.Dropdown, {"choices": [("llada", "llada"), ("psd", "psd")]}),
+        (Knob("base", "llada"), gr.Radio, {"choices": [("llada", "llada"), ("psd", "psd")]}),
         (Knob("base", "nobody"), gr.Textbox, {}),
         (Knob("tau", 0.9, 0.0, 1.0), gr.Slider, {"minimum": 0, "maximum": 1, "step": 0.01}),
         (Knob("eps", 0.001, 0.0, 0.5), gr.Number, {"minimum": 0, "maximum": 0.5}),
@@ -114,9 +116,23 @@ def test_every_kind_of_knob_has_its_control(knob: Knob, kind: type, shown: dict[
     assert {key: getattr(made, key) for key in shown} == shown
 
 
+def test_every_setting_of_a_run_has_its_control() -> None:
+    made: dict[str, Any] = {}
+    with gr.Blocks():
+        form.sampler(made)
+        form.lengths(made)
+        form.advanced(made)
+    settings = {field.name for field in dataclasses.fields(RunSpec)}
+    elsewhere = {"prompt", "model"}  # above the form
+    assert settings - elsewhere <= made.keys() | {"params"}
+    knobs = {f"{entry.name}.{knob.name}" for entry in menu() for knob in entry.knobs}
+    with gr.Blocks():
+        assert form.sampler({}).keys() == knobs
+
+
 def test_a_sampler_on_top_of_another_chooses_among_the_others() -> None:
     with gr.Blocks():
-        controls = inspect._sampler({})
+        controls = form.sampler({})
     names = [entry.name for entry in menu()]
     bases = {key: made for key, made in controls.items() if key.endswith(".base")}
     assert list(bases) == ["edit.base"]
@@ -127,7 +143,7 @@ def test_a_sampler_on_top_of_another_chooses_among_the_others() -> None:
 @pytest.mark.parametrize("name", list(samplers.SAMPLERS))
 def test_what_the_controls_show_at_first_makes_the_sampler_with_its_defaults(name: str) -> None:
     with gr.Blocks():
-        controls = inspect._sampler({})
+        controls = form.sampler({})
     shown = {key: made.value for key, made in controls.items()}
     spec = live.spec_of({**FORM, **shown, "sampler": name})
     assert samplers.make(name, spec.params) == samplers.make(name)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, get_args
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import gradio as gr
 
 from dlmviz.tasks import TASKS
-from dlmviz.types import RunSpec, ScoreDtype
 from dlmviz.ui import asks, live, payload
-from dlmviz.ui.menu import Entry, Knob, menu
+from dlmviz.ui.form import Form, advanced, lengths, sampler
+from dlmviz.ui.menu import menu
 from dlmviz.ui.shelves import Shelves
 
 MODELS = ("tiny", "tiny-early")
@@ -29,9 +29,7 @@ import(new URL("dlmviz/web/form.js", document.baseURI).href)
   .then((form) => form.mend(element.closest("#ask")));
 """
 ROOT = '<div class="dv-root" data-samplers="{}">Loading the run…</div>'
-KEEP = "(value, changed) => ({{...changed, {name!r}: value}})"
 ANNOUNCE = "() => { window.dispatchEvent(new Event('dlmviz:%s')); }"
-Form = dict[str, Any]  # field of the run -> its component; "knobs" holds the changed ones
 
 
 def page(shelves: Shelves) -> None:
@@ -74,12 +72,10 @@ def _controls(view: gr.HTML, shelves: Shelves) -> None:
         stop = gr.Button("Stop", min_width=60, elem_id="stop")
     gr.HTML(html_template='<p class="dv-note" role="status"></p>', js_on_load=FORM, elem_id="note")
     form["model"] = gr.Radio(list(MODELS), value=MODELS[0], label="Model")
-    _sampler(form)
-    with gr.Row():
-        form["gen_length"] = gr.Number(64, label="Length", precision=0, minimum=1, min_width=90)
-        form["block_length"] = gr.Number(32, label="Block", precision=0, minimum=1, min_width=90)
+    sampler(form)
+    lengths(form)
     with gr.Accordion("Advanced", open=False):
-        _advanced(form)
+        advanced(form)
     upload = gr.UploadButton("Open a saved run", file_types=[".npz"], size="sm", elem_id="open")
     for name, chip in chips.items():
         chip.click(
@@ -102,103 +98,6 @@ def _controls(view: gr.HTML, shelves: Shelves) -> None:
         show_progress="hidden",
         api_visibility="private",
     )
-
-
-def _sampler(form: Form) -> Form:
-    """ "sampler.knob" -> its control; those of the chosen sampler are in sight."""
-    entries = menu()
-    names = [entry.name for entry in entries]
-    chosen = "fast_dllm" if "fast_dllm" in names else names[0]
-    form["sampler"] = gr.Radio(names, value=chosen, label="Sampler")
-    # Decode sends this one value, not the fifty controls of all samplers: that costs 70 ms.
-    form["knobs"] = gr.JSON({}, visible="hidden", elem_id="knobs")
-    controls: Form = {}
-    groups = [
-        _knobs(form["knobs"], controls, entry, names, entry.name == chosen) for entry in entries
-    ]
-    form["sampler"].change(
-        lambda name: [gr.update(visible=entry.name == name) for entry in entries],
-        inputs=form["sampler"],
-        outputs=groups,
-        show_progress="hidden",
-        api_visibility="private",
-    )
-    return controls
-
-
-def _knobs(
-    changed: gr.JSON, controls: Form, entry: Entry, names: Sequence[str], visible: bool
-) -> gr.Column:
-    """The controls of one sampler; `changed` gathers "sampler.knob" -> value in the browser."""
-    others = [name for name in names if name != entry.name]
-    group = gr.Column(visible=visible, elem_classes="knobs")
-    with group:
-        for knob in entry.knobs:
-            key = f"{entry.name}.{knob.name}"
-            widget = controls[key] = control(knob, others)
-            widget.change(
-                None,
-                inputs=[widget, changed],
-                outputs=changed,
-                js=KEEP.format(name=key),
-                api_visibility="private",
-            )
-        with gr.Accordion(f"How {entry.name} chooses", open=False):
-            gr.Textbox(
-                f"{entry.help}\n\n{entry.paper}",
-                show_label=False,
-                container=False,
-                lines=3,
-                max_lines=12,
-                interactive=False,
-                elem_classes="prose-box",
-            )
-    return group
-
-
-def control(knob: Knob, others: Sequence[str]) -> Any:
-    """The control of a knob of one sampler: choice, switch, text, slider, or number.
-
-    A text that names one of the other samplers is a choice among them. A slider has at most 100
-    places, one of which is the default; what fits no slider is a number.
-    """
-    words: dict[str, Any] = {"label": knob.name, "info": knob.help or None, "interactive": True}
-    if knob.choices:
-        return gr.Radio(list(knob.choices), value=knob.default, **words)
-    if isinstance(knob.default, bool):
-        return gr.Checkbox(knob.default, **words)
-    if isinstance(knob.default, str):
-        if knob.default in others:
-            return gr.Dropdown(list(others), value=knob.default, **words)
-        return gr.Textbox(knob.default, **words)
-    whole = isinstance(knob.default, int)
-    low, high, step = knob.low or 0, knob.high, 1 if whole else 0.01
-    if high is not None and high - low <= 100 * step and round(knob.default, 2) == knob.default:
-        return gr.Slider(low, high, knob.default, step=step, **words)
-    limits: dict[str, Any] = {"minimum": knob.low, "maximum": high}
-    return gr.Number(knob.default, precision=0 if whole else None, **limits, **words)
-
-
-def _advanced(form: Form) -> None:
-    default = RunSpec()
-    with gr.Row():
-        form["temperature"] = gr.Number(
-            default.temperature, label="Temperature", minimum=0, min_width=90
-        )
-        form["seed"] = gr.Number(default.seed, label="Seed", precision=0, min_width=90)
-    form["stop"] = gr.Checkbox(False, label="Stop when everything before the end mark is written")
-    form["other_model"] = gr.Textbox(
-        label="Another model", placeholder="a folder, or a hub id", info="used instead of the above"
-    )
-    form["adapter"] = gr.Textbox(label="Adapter", placeholder="a LoRA folder")
-    form["cfg_scale"] = gr.Number(default.cfg_scale, label="Guidance (cfg_scale)", minimum=0)
-    form["score_dtype"] = gr.Radio(
-        list(get_args(ScoreDtype)), value=default.score_dtype, label="Precision of confidences"
-    )
-    form["chat"] = gr.Checkbox(default.chat, label="Wrap the prompt in the chat template")
-    form["forbid_mask"] = gr.Checkbox(default.forbid_mask, label="Never write the mask token")
-    form["logits_eos_inf"] = gr.Checkbox(False, label="Never write the end mark")
-    form["confidence_eos_eot_inf"] = gr.Checkbox(False, label="Write end marks last")
 
 
 def _listen(

@@ -18,6 +18,7 @@ from dlmviz.tasks import verdict
 from dlmviz.types import Denoiser, Example, InputError, RunSpec, StepRecord, Trace
 from dlmviz.ui import payload
 from dlmviz.ui.loading import Loader, explained, load
+from dlmviz.ui.menu import base_of, menu
 from dlmviz.ui.shelves import Shelves
 
 PAUSE = 0.04  # seconds between messages: 25 a second are smooth, more would only queue up
@@ -29,29 +30,45 @@ def spec_of(form: Mapping[str, Any]) -> RunSpec:
     """The run a form describes. Raises InputError for what RunSpec refuses, or an empty prompt."""
     if not _text(form["prompt"]):
         raise InputError("the prompt is empty: type a question, or press one of the examples")
-    sampler = form["sampler"]
     return RunSpec(
         prompt=form["prompt"],
         model=_text(form["other_model"]) or form["model"],
         adapter=_text(form["adapter"]) or None,
         gen_length=_whole("gen_length", form["gen_length"]),
         block_length=_whole("block_length", form["block_length"]),
-        sampler=sampler,
-        params={
-            key.partition(".")[2]: value
-            for key, value in form.items()
-            if key.startswith(f"{sampler}.")
-        },
+        sampler=form["sampler"],
+        params=_params(form),
         temperature=_filled("temperature", form["temperature"]),
+        draw=form["draw"],
+        top_p=_filled("top_p", form["top_p"]),
+        top_k=_whole("top_k", form["top_k"]),
         cfg_scale=_filled("cfg_scale", form["cfg_scale"]),
         logits_eos_inf=bool(form["logits_eos_inf"]),
         confidence_eos_eot_inf=bool(form["confidence_eos_eot_inf"]),
         score_dtype=form["score_dtype"],
         chat=bool(form["chat"]),
         forbid_mask=bool(form["forbid_mask"]),
+        forward=form["forward"],
+        cache_revision=form["cache_revision"],
         stop="eos" if form["stop"] else "none",
         seed=_whole("seed", form["seed"]),
+        record=tuple(form["record"] or ()),
     )
+
+
+def _params(form: Mapping[str, Any]) -> dict[str, Any]:
+    """The changed knobs of the sampler, and as "base.KNOB" those of the one that drafts for it."""
+    own = _changed(form, form["sampler"])
+    entry = next((entry for entry in menu() if entry.name == form["sampler"]), None)
+    base = own.get("base", base_of(entry)) if entry else None
+    drafts = {} if base is None else _changed(form, base)
+    return own | {f"base.{name}": value for name, value in drafts.items()}
+
+
+def _changed(form: Mapping[str, Any], sampler: str) -> dict[str, Any]:
+    """knob -> value, of one sampler."""
+    start = f"{sampler}."
+    return {key.removeprefix(start): form[key] for key in form if key.startswith(start)}
 
 
 def _text(value: str | None) -> str:

@@ -8,6 +8,7 @@ a knob is a call of `knob` with literal arguments; a test holds this to the impo
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +39,8 @@ class Entry:
     knobs: tuple[Knob, ...]
 
 
-def menu(folder: Path = SAMPLERS) -> list[Entry]:
+@functools.cache
+def menu(folder: Path = SAMPLERS) -> tuple[Entry, ...]:
     """The samplers in menu order, as `SAMPLERS` lists them."""
     classes = {
         node.name: node
@@ -46,7 +48,16 @@ def menu(folder: Path = SAMPLERS) -> list[Entry]:
         for node in ast.parse(path.read_text(encoding="utf-8")).body
         if isinstance(node, ast.ClassDef)
     }
-    return [_entry(classes[name]) for name in _listed(folder / "__init__.py") if name in classes]
+    listed = _listed(folder / "__init__.py")
+    return tuple(_entry(classes[name]) for name in listed if name in classes)
+
+
+def base_of(entry: Entry) -> str | None:
+    """The sampler that writes the draft of this one unless another is named; None where none does.
+
+    Such a sampler takes the knobs of the other as "base.KNOB".
+    """
+    return next((str(knob.default) for knob in entry.knobs if knob.name == "base"), None)
 
 
 def _listed(path: Path) -> list[str]:

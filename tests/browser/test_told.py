@@ -93,3 +93,24 @@ def test_a_model_that_does_not_open_is_said_and_the_next_one_decodes(visit: Visi
     visit.page.wait_for_function(
         "document.querySelector('.dv-note').textContent.startsWith('Done')", timeout=90_000
     )
+
+
+def test_a_draft_is_written_with_the_knobs_that_the_form_shows(visit: Visit) -> None:
+    visit.open()
+    visit.page.get_by_label("Prompt").first.fill("Write the word: cat")
+    visit.page.get_by_label("Length", exact=True).fill("16")
+    visit.page.get_by_label("Block", exact=True).fill("16")
+    visit.page.get_by_label("edit", exact=True).check()
+    visit.page.wait_for_selector("text=Knobs of fast_dllm, which writes the draft:")
+    tau = visit.page.get_by_role("spinbutton", name="tau")
+    tau.fill("0.4")
+    tau.blur()
+    visit.page.click("#decode")
+    visit.page.wait_for_function(
+        "document.querySelector('.dv-note').textContent.startsWith('Done')", timeout=90_000
+    )
+    assert visit.page.inner_text(".dv-watch h2") == "edit · base.tau 0.4"
+    visit.page.get_by_label("llada", exact=True).last.check()
+    visit.page.wait_for_selector("text=Knobs of llada, which writes the draft:")
+    visit.page.get_by_label("llada", exact=True).first.check()
+    visit.page.wait_for_selector("text=which writes the draft:", state="hidden")
