@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.utils import DistributedDataParallelKwargs
 from torch import Tensor
 
 from dlmviz.learn.distill.noise import Noised, noised
@@ -91,7 +92,11 @@ def train(
     """
     if not pairs:
         raise InputError("there is nothing to learn from: no answer was kept; raise the number")
-    accelerator = Accelerator(mixed_precision=precision, cpu=model.device.type == "cpu")
+    # Buffers are constants here: sending them at every forward would only cost time.
+    plain = DistributedDataParallelKwargs(broadcast_buffers=False, gradient_as_bucket_view=True)
+    accelerator = Accelerator(
+        mixed_precision=precision, cpu=model.device.type == "cpu", kwargs_handlers=[plain]
+    )
     torch.manual_seed(settings.seed)  # LoRA's own first values
     distiller = Distiller(
         model.network.to(accelerator.device),

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from peft import LoraConfig, get_peft_model
+from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
@@ -80,6 +81,7 @@ class Distiller(nn.Module):
         if settings.rank:
             self.student = adapted(network, settings)
             self.network = network
+            self.lora = [m for m in network.modules() if isinstance(m, BaseTunerLayer)]
         else:
             # Not a child of this module, so that it is neither trained nor saved.
             self.__dict__["frozen"] = copy.deepcopy(network).requires_grad_(False)
@@ -94,8 +96,14 @@ class Distiller(nn.Module):
             if not self.settings.rank:
                 yield self.__dict__["frozen"]
                 return
-            with self.student.disable_adapter():
+            # PEFT's own switch walks all modules and costs a fifth of a step at LLaDA-8B's size.
+            for layer in self.lora:
+                layer._disable_adapters = True
+            try:
                 yield self.network
+            finally:
+                for layer in self.lora:
+                    layer._disable_adapters = False
 
     def forward(self, batch: Noised) -> Losses:
         """The loss of a batch: 1/B sum_b 1/t_hat_b sum over b's asked positions of KL."""
