@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dlmviz.learn.distill.answers import generate, kept, place, read_prompts
+from dlmviz.learn.distill.answers import generate, kept, place
+from dlmviz.learn.distill.prompts_file import read_prompts
 from dlmviz.models import load
 from dlmviz.samplers import make
 from dlmviz.types import InputError, RunSpec
@@ -31,6 +32,11 @@ def test_prompts_of_both_fields_are_read_once_each_in_order(tmp_path: Path) -> N
     assert read_prompts(written(tmp_path / "a.jsonl", text)) == ["b", "a"]
 
 
+def test_a_file_of_another_system_is_read_and_breaks_within_a_prompt_stay(tmp_path: Path) -> None:
+    text = '\ufeff{"prompt": "a\u2028b"}\r\n{"prompt": "c"}\r\n'
+    assert read_prompts(written(tmp_path / "a.jsonl", text)) == ["a\u2028b", "c"]
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
@@ -41,6 +47,7 @@ def test_prompts_of_both_fields_are_read_once_each_in_order(tmp_path: Path) -> N
         ('{"prompt": 3}', "line 1 of p.jsonl has no prompt"),
         ('{"prompt": " "}', "line 1 of p.jsonl has no prompt"),
         ('["prompt"]', "line 1 of p.jsonl has no prompt"),
+        ("[" * 100_000, "line 1 of p.jsonl is not JSON"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_refused_by_line_and_reason(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dlmviz.jobs.distil.recipe import Recipe
 from dlmviz.learn.corpus import FIRST_SEED
-from dlmviz.learn.distill import answers
+from dlmviz.learn.distill.prompts_file import read_prompts
 from dlmviz.tasks import get
 from dlmviz.types import Example, InputError, Task
 
@@ -71,7 +71,7 @@ def _endless(task: Task, seed: int) -> Iterator[Example]:
 
 def _from_file(recipe: Recipe) -> Prompts:
     """The file's first prompts to learn from, the next ones held out; none is graded."""
-    found = answers.read_prompts(Path(recipe.prompts).expanduser())
+    found = read_prompts(Path(recipe.prompts).expanduser())
     wanted = recipe.count + recipe.held
     if len(found) < recipe.held + 1:
         raise InputError(
