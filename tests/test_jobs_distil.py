@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import signal
+import subprocess
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +70,9 @@ def test_a_job_leaves_curves_scores_an_adapter_and_its_card(
     assert len(arms) == 2 * 2 * 2
     assert all(row["n"] == 2 and row["nfe"] > 0 for row in card.scores)
     assert load("tiny-early", str(folder)).fingerprint != card.base_fingerprint
+    first = collected(SMALL).scored[0]
+    sample = {"prompt": first.prompt, "gen_length": 32, "block_length": 32}
+    assert told["sample"] == sample
 
 
 @pytest.mark.slow
@@ -134,6 +140,9 @@ def test_prompts_of_a_file_are_split_and_none_is_scored(tmp_path: Path) -> None:
         ({"tasks": [], "prompts": "a.jsonl"}, "gen_length must be given"),
         ({"count": 0}, "count must be"),
         ({"count": "many"}, "count must be"),
+        ({"gen_length": -1}, "gen_length must be"),
+        ({"block_length": 0}, "block_length must be"),
+        ({"batch": 0}, "batch must be"),
         ({"scorer": "psd"}, "scorer must be one of"),
         ({"thresholds": [2]}, "a threshold lies in"),
         ({"precision": "fp8"}, "precision must be"),
@@ -220,6 +229,24 @@ def test_an_estimate_comes_from_real_steps_in_another_process() -> None:
     assert 2**27 < told.memory < 2**36
     with pytest.raises(InputError, match="cannot be distilled"):
         estimated(dataclasses.replace(SMALL, model="exact"))
+
+
+def test_an_estimate_that_nobody_wants_any_more_ends_with_its_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    started: list[subprocess.Popen[str]] = []
+    original = subprocess.Popen
+
+    def kept(*args: Any, **words: Any) -> Any:
+        started.append(original(*args, **words))
+        return started[-1]
+
+    monkeypatch.setattr(subprocess, "Popen", kept)
+    over = threading.Event()
+    over.set()
+    with pytest.raises(InputError, match="was cancelled"):
+        estimated(SMALL, over)
+    assert [process.returncode for process in started] == [-signal.SIGKILL]
 
 
 @pytest.mark.slow

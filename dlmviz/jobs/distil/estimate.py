@@ -5,11 +5,13 @@ It runs in a process of its own, so that its memory can be told and is given bac
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,6 +22,7 @@ from dlmviz.jobs.distil.recipe import Recipe, recipe_of
 from dlmviz.types import InputError
 
 LIMIT = 600  # seconds that an estimate may take
+LOOK = 0.2  # seconds between two looks whether it is still wanted
 STEPS = 2
 FEW = 2  # times `batch` answers at most are really made
 PROBLEM = "problem"
@@ -40,24 +43,41 @@ class Estimate:
         return self.answers + self.training + self.evaluation
 
 
-def estimated(recipe: Recipe) -> Estimate:
-    """The cost of a recipe here, measured in a fresh process. Raises InputError."""
-    command = [sys.executable, "-m", __name__, json.dumps(recipe.to_json())]
+def estimated(recipe: Recipe, over: threading.Event | None = None) -> Estimate:
+    """The cost of a recipe here, measured in a fresh process. Raises InputError.
+
+    `over`: set it when nobody wants the answer any more.
+    """
+    out, problem = _ended([sys.executable, "-m", __name__, json.dumps(recipe.to_json())], over)
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT)
-    except subprocess.TimeoutExpired as error:
-        raise InputError(
-            f"two steps took more than {LIMIT} s here: the job would be too slow; "
-            "take a smaller model, shorter answers or a GPU"
-        ) from error
-    try:
-        told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        told: dict[str, Any] = json.loads(out.splitlines()[-1])
     except (ValueError, IndexError) as error:
-        last = (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]
+        last = (problem.strip().splitlines() or ["it ended without a word"])[-1]
         raise InputError(f"two steps cannot be run here: {last[:300]}") from error
     if PROBLEM in told:
         raise InputError(told[PROBLEM])
     return Estimate(**told)
+
+
+def _ended(command: list[str], over: threading.Event | None) -> tuple[str, str]:
+    """What a process printed, on both ways. Raises InputError where it takes too long."""
+    began = time.monotonic()
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace"
+    )
+    try:
+        while time.monotonic() - began < LIMIT:
+            if over is not None and over.is_set():
+                raise InputError("the estimate was cancelled; ask again when you like")
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return process.communicate(timeout=LOOK)
+    finally:
+        process.kill()  # one that has ended stays as it is
+        process.communicate()
+    raise InputError(
+        f"two steps took more than {LIMIT} s here: the job would be too slow; "
+        "take a smaller model, shorter answers or a GPU"
+    )
 
 
 def measured(recipe: Recipe) -> Estimate:

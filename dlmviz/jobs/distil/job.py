@@ -40,7 +40,15 @@ def run(work: Work) -> dict[str, Any]:
     model = opened(recipe, work.device)  # the one before has become the student
     student = _student(model, work.folder)
     table = compared(work, recipe, model, student, prompts.scored)
-    return _kept(work, recipe, model, trained, table)
+    return {**_kept(work, recipe, model, trained, table), "sample": _sample(prompts)}
+
+
+def _sample(prompts: Prompts) -> dict[str, Any] | None:
+    """A prompt that the student did not learn from, and its lengths, to try it with."""
+    for one in (*prompts.scored, *prompts.held):
+        told = {"prompt": one.prompt, "gen_length": one.gen_length}
+        return {**told, "block_length": one.block_length}
+    return None
 
 
 def opened(recipe: Recipe, device: str | None) -> TransformerDenoiser:

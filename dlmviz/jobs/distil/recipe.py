@@ -11,7 +11,9 @@ from typing import Any
 from dlmviz.learn.distill.settings import Settings
 from dlmviz.types import InputError, RunSpec
 
-MOST = 100_000  # prompts
+MOST = 100_000  # prompts, or tokens of an answer
+LOWEST = {"count": 1, "held": 0, "scored": 0, "gen_length": 0, "block_length": 1, "batch": 1}
+PRECISIONS = ("auto", "float32", "bf16")
 SCORED = ("fast_dllm", "slow_fast")  # samplers with one threshold that both models are compared at
 
 
@@ -42,7 +44,15 @@ class Recipe:
                 "prompts come from tasks or from a file: got "
                 f"{', '.join(self.tasks) or 'no task'} and {self.prompts or 'no file'}; give one"
             )
-        for name, low in (("count", 1), ("held", 0), ("scored", 0)):
+        lowest = {
+            "count": 1,
+            "held": 0,
+            "scored": 0,
+            "gen_length": 0,
+            "block_length": 1,
+            "batch": 1,
+        }
+        for name, low in lowest.items():
             value = getattr(self, name)
             if type(value) is not int or not low <= value <= MOST:
                 raise InputError(
@@ -52,15 +62,15 @@ class Recipe:
             raise InputError(
                 "gen_length must be given where prompts come from a file: got 0; try 256"
             )
-        if self.precision not in ("auto", "float32", "bf16"):
+        if self.precision not in PRECISIONS:
             raise InputError(
                 f"precision must be auto, float32 or bf16: got {self.precision!r}; take auto"
             )
         if self.scorer not in SCORED:
             raise InputError(f"scorer must be one of {', '.join(SCORED)}: got {self.scorer!r}")
-        for tau in (self.tau, *self.thresholds):
+        for name, tau in (("tau", self.tau), *(("thresholds", t) for t in self.thresholds)):
             if not (isinstance(tau, int | float) and 0 <= tau <= 1):
-                raise InputError(f"a threshold lies in 0..1: got {tau!r}; try 0.9")
+                raise InputError(f"{name}: a threshold lies in 0..1: got {tau!r}; try 0.9")
 
     def to_json(self) -> dict[str, Any]:
         """The recipe as plain values, which `recipe_of` takes back."""
