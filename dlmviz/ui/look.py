@@ -7,7 +7,7 @@ import gradio as gr
 from dlmviz.ui.shelves import WEB
 
 SHEETS = (
-    *("page", "canvas", "panels", "selection", "edit", "depend"),
+    *("page", "canvas", "panels", "selection", "edit", "depend", "snapshots"),
     *("library", "animation", "present"),
 )
 MODULES = sorted(path.name for path in WEB.glob("*.js"))

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
 from dlmviz import store
 from dlmviz.store.schema import MAX_BYTES
-from tests.browser.conftest import Visit
+from dlmviz.ui import export
+from tests.browser.conftest import Visit, sync_api
 from tests.browser.test_depend import row
 from tests.browser.test_inspect import upload
 from tests.test_store import Trap, bomb, rewrite
-from tests.traces import three_steps
+from tests.traces import SAT, three_steps
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -114,3 +116,77 @@ def test_a_draft_is_written_with_the_knobs_that_the_form_shows(visit: Visit) -> 
     visit.page.wait_for_selector("text=Knobs of llada, which writes the draft:")
     visit.page.get_by_label("llada", exact=True).first.check()
     visit.page.wait_for_selector("text=which writes the draft:", state="hidden")
+
+
+SPACE = "{http://www.w3.org/2000/svg}"
+WILD = "</text><script>window.hit=1</script>\x08&\u202e"
+
+
+def taken(visit: Visit, what: str, folder: Path) -> tuple[str, Path]:
+    """(name, file) of a picture that the menu gives."""
+    visit.page.click(".dv-snapshots summary")
+    with visit.page.expect_download() as coming:
+        visit.page.click(f"[data-picture='{what}']")
+    path = folder / what
+    coming.value.save_as(path)
+    return coming.value.suggested_filename, path
+
+
+def texts(root: ElementTree.Element) -> list[str]:
+    return [node.text or "" for node in root.iter(f"{SPACE}text")]
+
+
+def test_tokens_and_map_come_as_pictures_that_hold_text_and_no_markup(
+    visit: Visit, tmp_path: Path
+) -> None:
+    pieces = {**three_steps().pieces, SAT: f" {WILD}"}
+    trace = dataclasses.replace(three_steps(), pieces=pieces, info={"title": f"A {WILD} run"})
+    visit.open("?__theme=dark")
+    upload(visit, store.save(trace, tmp_path / "wild.npz"), "wild.npz")
+    visit.page.focus(".dv-canvas")
+    visit.press("ArrowRight", "ArrowRight")
+    name, path = taken(visit, "tokens.svg", tmp_path)
+    assert name == "dlmviz-a-text-script-window-hit-1-script-run-step-2-tokens.svg"
+    root = ElementTree.parse(path).getroot()
+    assert {"the", "cat", "eos"} <= {*texts(root)}  # position 4 is masked
+    assert not any("dog" in words or "script" in words for words in texts(root)[2:])
+    assert texts(root)[0] == f"A {WILD} run".replace("\x08", "\ufffd")
+    assert texts(root)[1].startswith("step 2 of 3 · fast_dllm · tau 0.9 · hand")
+    assert "100 %" in texts(root)
+    visit.page.focus(".dv-canvas")
+    visit.press("End")
+    _, path = taken(visit, "tokens.svg", tmp_path)
+    assert WILD.replace("\x08", "\ufffd") in texts(ElementTree.parse(path).getroot())
+    name, path = taken(visit, "map.svg", tmp_path)
+    assert name.endswith("-run-step-3-map.svg")
+    root = ElementTree.parse(path).getroot()
+    assert {"step ↓", "position →", "1", "2", "3", "0", "100 %"} <= {*texts(root)}
+    paths = {node.get("fill"): node.get("d", "") for node in root.iter(f"{SPACE}path")}
+    assert paths["#d55e00"].count("M") == 4  # tokens that were written
+    cells = sum(d.count("M") for fill, d in paths.items() if fill != "#d55e00")
+    assert cells == 7  # of 7 predictions, no two neighbours of one bin
+    assert {*(node.tag for node in root.iter())} == {
+        f"{SPACE}{tag}" for tag in ("svg", "title", "rect", "path", "text")
+    }
+    for what in ("tokens.png", "map.png"):
+        _, path = taken(visit, what, tmp_path)
+        assert path.read_bytes().startswith(b"\x89PNG")
+        assert int.from_bytes(path.read_bytes()[16:20], "big") == 1920
+    assert visit.page.evaluate("window.hit") is None
+
+
+def test_a_page_on_the_disk_gives_pictures_too(browser: sync_api.Browser, tmp_path: Path) -> None:
+    path = tmp_path / "run.html"
+    path.write_text(export.standalone(three_steps(), "0123456789abcdef"), encoding="utf-8")
+    seen = Visit(browser.new_page(), "")
+    seen.page.on("pageerror", lambda error: seen.complaints.append(str(error)))
+    seen.page.on("console", lambda m: seen.complaints.append(m.text) if m.type == "error" else None)
+    seen.page.goto(path.as_uri())
+    seen.page.wait_for_selector(".dv-canvas[data-steps]")
+    name, made = taken(seen, "map.svg", tmp_path)
+    assert name == "dlmviz-fast_dllm-tau-0-9-01234567-step-0-map.svg"
+    assert "step 0 of 3" in texts(ElementTree.parse(made).getroot())[1]
+    name, made = taken(seen, "tokens.png", tmp_path)
+    assert made.read_bytes().startswith(b"\x89PNG")
+    assert seen.complaints == []
+    seen.page.close()

@@ -13,6 +13,7 @@ import { makePresenter } from "./present.js";
 import { Run } from "./run.js";
 import { makeSelection, selectionKeys } from "./selection.js";
 import { makeSegments } from "./segments.js";
+import { makeSnapshots } from "./snapshots.js";
 import { fittingSpeed, makeStore, startClock } from "./store.js";
 import { canvasKeys, makeLegend, makeScale, makeTokens, sentence } from "./tokens.js";
 import { makeTransport } from "./transport.js";
@@ -59,7 +60,7 @@ function layout(root, store, trigger) {
     save: el("a", { className: "dv-save", hidden: true, download: "", title: "Download this run as a file (.npz)" }, "Save"),
   };
   const watchPanel = el("section", { className: "dv-panel dv-watch", "aria-label": "Token canvas" },
-    el("header", {}, view.title, el("div", { className: "dv-tools" }, view.runs, makeShare(store), view.save)),
+    el("header", {}, view.title, el("div", { className: "dv-tools" }, view.runs, makeShare(store), view.save, makeSnapshots(store))),
     el("div", { className: "dv-about" }, view.look, view.caption, study.lineage),
     prompt, canvas, view.hint,
     el("footer", {}, makeScale(), makeLegend(store), el("span", { className: "dv-toggles" },

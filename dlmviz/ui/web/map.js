@@ -22,6 +22,15 @@ export function makeMap(store) {
     caption, el("div", { className: "dv-frame" }, field), el("footer", {}, scale, read), details);
   const picture = makePicture(panel, field);
   let shown = null; // the metric on screen
+  let frame = 0, outdated = false; // drawn once a frame, after the page is laid out
+  const draw = (stale) => {
+    outdated ||= stale;
+    frame ||= requestAnimationFrame(() => {
+      const all = outdated;
+      frame = 0; outdated = false;
+      picture.draw(store.state, shown, all);
+    });
+  };
 
   store.on((state, changed) => {
     const { run } = state;
@@ -35,12 +44,12 @@ export function makeMap(store) {
     if (fresh || changed.has("live")) describe(run, name, caption, field);
     if (details.open && (fresh || changed.has("step") || grown)) fill(table, state, name);
     const stale = fresh || grown || changed.has("theme") || changed.has("live");
-    if (stale || ["step", "pos", "hover", "selection"].some((key) => changed.has(key))) picture.draw(state, name, stale);
+    if (stale || ["step", "pos", "hover", "selection"].some((key) => changed.has(key))) draw(stale);
     const { pos, step } = focusOf(state);
     read.textContent = pos === null || !step ? "Drag sideways to select positions." : readout(run, name, step, pos);
   });
   details.addEventListener("toggle", () => { if (details.open && shown) fill(table, store.state, shown); });
-  new ResizeObserver(() => picture.draw(store.state, shown)).observe(field);
+  new ResizeObserver(([entry]) => { picture.resize(entry.contentRect); draw(false); }).observe(field);
   listen(store, field, picture.shape);
   return panel;
 }
@@ -59,6 +68,7 @@ function list(menu, names) {
 /** The drawing: `raster` when values change, `draw` when the cursor moves, `shape` in pixels. */
 function makePicture(panel, field) {
   const pixels = document.createElement("canvas"), base = document.createElement("canvas"), ink = {};
+  let size = { width: 0, height: 0 }; // asking the page for it at every step would lay it out again
   let stands = { rows: 0, key: "" }; // rows of `pixels` that stand, and the scale they were drawn on
 
   /** Fills the off-screen picture, one pixel a cell; rows on an unchanged scale stay. */
@@ -84,7 +94,7 @@ function makePicture(panel, field) {
   }
 
   const shape = (state) => {
-    const w = field.clientWidth - LEFT - RIGHT, h = field.clientHeight - TOP - BOTTOM;
+    const w = size.width - LEFT - RIGHT, h = size.height - TOP - BOTTOM;
     return { w, h, cw: w / (state.run.length - state.run.offset), rh: h / span(state) };
   };
 
@@ -105,9 +115,9 @@ function makePicture(panel, field) {
   }
 
   function draw(state, name, stale) {
-    if (!state.run || field.clientWidth <= LEFT + RIGHT) return;
+    if (!state.run || size.width <= LEFT + RIGHT) return;
     const ratio = window.devicePixelRatio || 1;
-    const width = Math.round(field.clientWidth * ratio), height = Math.round(field.clientHeight * ratio);
+    const width = Math.round(size.width * ratio), height = Math.round(size.height * ratio);
     const resized = field.width !== width || field.height !== height;
     if (resized) { field.width = width; field.height = height; }
     if (stale || resized) drawBase(state, name, ratio);
@@ -120,7 +130,7 @@ function makePicture(panel, field) {
     brushed(g, state, box, ink.accent);
     cursor(g, state, box, ink.text);
   }
-  return { raster, draw, shape };
+  return { raster, draw, shape, resize: (box) => { size = box; } };
 }
 
 /** Pointing shows, a click goes there, dragging sideways selects columns. */
@@ -187,7 +197,7 @@ function axes(g, run, { w, h, cw, rh }, rows, ink, family) {
 }
 
 /** About four round numbers in 1..count, the last one included. */
-function ticks(count) {
+export function ticks(count) {
   if (count <= 0) return [];
   const step = [1, 2, 5, 10, 20, 25, 50, 100, 200, 250, 500, 1000].find((s) => count / s <= 5) ?? count;
   const out = [];

@@ -112,19 +112,25 @@ export function absence(run, name, step, pos) {
   return step > 0 && run.masked(step - 1, pos) ? "not looked at" : "decided";
 }
 
+/** What stands at the two ends of a metric's scale. */
+export function ends(run, name) {
+  const entry = about(name), { low, high } = scaleOf(run, name);
+  return name === "confidence" || name === "consistency" ? ["0", "100 %"]
+    : name === "reveal" ? ["step 1", String(high)]
+    : name === "jsd" ? ["0", "ln 2 = 0.693 nats"]
+    : entry.log ? [`≤ ${low}`, `${short(high)} nats, log`]
+    : entry.say === nats ? [number(low, 2), nats(high)] : [short(low), short(high)];
+}
+
 /** Fills the element with the scale: colours and the numbers or words at its ends. */
 export function legend(box, run, name) {
-  const entry = about(name), { low, high } = scaleOf(run, name);
+  const entry = about(name);
   const swatch = (rgb, mark = null) => el("i", { style: `background:rgb(${rgb})`, className: mark ?? "" });
   if (entry.flag) {
     box.replaceChildren(...entry.flag.map((word, i) =>
       el("span", { className: "dv-flag" }, swatch(colour(name, i), i ? "dv-one" : "dv-zero"), word)));
     return;
   }
-  const ends = name === "confidence" || name === "consistency" ? ["0", "100 %"]
-    : name === "reveal" ? ["step 1", String(high)]
-    : name === "jsd" ? ["0", "ln 2 = 0.693 nats"]
-    : entry.log ? [`≤ ${low}`, `${short(high)} nats, log`]
-    : entry.say === nats ? [number(low, 2), nats(high)] : [short(low), short(high)];
-  box.replaceChildren(el("span", {}, ends[0]), el("span", { className: "dv-bins" }, ...RGB.map((rgb) => swatch(rgb))), el("span", {}, ends[1]));
+  const [least, most] = ends(run, name);
+  box.replaceChildren(el("span", {}, least), el("span", { className: "dv-bins" }, ...RGB.map((rgb) => swatch(rgb))), el("span", {}, most));
 }

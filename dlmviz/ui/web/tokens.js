@@ -5,7 +5,7 @@ import { el, icon, shown, named } from "./dom.js";
 import { CIVIDIS, bin } from "./palette.js";
 import { choose, goTo } from "./store.js";
 
-const LIGHT_FROM = 5; // bins from here on carry black text: contrast 4.9:1 or better
+export const LIGHT_FROM = 5; // bins from here on carry black text: contrast 4.9:1 or better
 const MARKS = /^[.,:;!?)\]"'”’%]+$/;
 const MASK = "░".repeat(16); // clipped to the room of its cell
 const GLYPHS = {
@@ -156,7 +156,7 @@ function mark(c, marks, glyph, edited) {
 const badge = (glyph) => el("span", { className: `dv-badge-of dv-is-${glyph}` }, icon(GLYPHS[glyph][0]));
 
 /** Tokens that ever stood at a position the model may write, each once. */
-function everAt(run, pos) {
+export function everAt(run, pos) {
   const held = new Set();
   for (let step = 0; step <= run.steps; step++)
     if (run.since[step][pos] === step && !run.masked(step, pos)) held.add(run.states[step][pos]);
