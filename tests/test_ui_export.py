@@ -184,14 +184,28 @@ def test_parquet_is_offered_only_where_it_can_be_made(monkeypatch: pytest.Monkey
     assert "parquet" in export.kinds()
 
 
-def test_parquet_holds_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
-    given: list[pd.DataFrame] = []
-    monkeypatch.setattr(
-        pd.DataFrame, "to_parquet", lambda frame, index: given.append(frame) or b"PAR1"
-    )
-    assert export.made(taken_back(three_steps()), "x", "parquet")[1] == b"PAR1"
-    assert given[0]["step"].isna().tolist() == [True, False, False, False]
-    assert str(given[0]["step"].dtype) == "Int32"
+def test_parquet_without_its_package_says_what_to_install(
+    client: TestClient, shelves: Shelves, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identity = store.put(shelves.store, three_steps())
+    monkeypatch.setattr(export.importlib.util, "find_spec", lambda name: None)
+    answer = client.get(f"/dlmviz/export/{identity}.parquet")
+    assert answer.status_code == 404
+    assert "pip install pyarrow" in answer.json()["problem"]
+
+
+def test_parquet_holds_the_table_and_the_settings() -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow, an extra, is not installed")
+    trace = taken_back(hostile())
+    media, body = export.made(trace, "x", "parquet")
+    made = parquet.read_table(io.BytesIO(body))
+    assert media == "application/vnd.apache.parquet"
+    assert made.to_pylist() == export.table(trace)
+    assert [str(kind) for kind in made.schema.types] == [
+        *("int32", "int32", "string", "int32", "float", "float", "string")
+    ]
+    told = json.loads(made.schema.metadata[b"dlmviz"])
+    assert told["spec"]["prompt"] == told["text"] == HOSTILE
 
 
 def test_the_notebook_cell_opens_the_trace_and_says_nothing_of_the_run(

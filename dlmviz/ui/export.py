@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import csv
+import dataclasses
 import html
 import importlib.util
 import io
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +24,11 @@ from dlmviz.types import InputError, Trace
 from dlmviz.ui import look, payload
 from dlmviz.ui.shelves import WEB, Shelves
 
+COLUMNS = ("position", "token", "piece", "step", "confidence", "entropy", "why")
+NO_PARQUET = (
+    "Parquet needs pyarrow where the app runs: pip install pyarrow there, or take CSV, "
+    "which has the same rows"
+)
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would calculate
 IMPORT = re.compile(r"""(\b(?:from|import)\s*\(?\s*)(["'])\./([\w-]+\.js)\2""")
 START = "standalone.js"
@@ -56,7 +63,9 @@ PAGE = """<!doctype html>
 
 
 def kinds() -> list[str]:
-    """What a run can be downloaded as. Parquet needs pyarrow, which dlmviz does not install."""
+    """What a run can be downloaded as. Parquet needs pyarrow, an extra: it takes 55 MB, and pandas,
+    and so the app, starts a second later with it.
+    """
     parquet = ["parquet"] if importlib.util.find_spec("pyarrow") else []
     return ["npz", "html", "json", "csv", *parquet, "cell"]
 
@@ -68,11 +77,12 @@ def routes(shelves: Shelves) -> list[Any]:
         identity, kind = request.path_params["identity"], request.path_params["kind"]
         path = shelves.find(identity)
         if path is None or kind not in kinds():
-            known = ", ".join(kinds())
             problem = (
-                f"there is no run {identity[:64]!r} as {kind[:20]!r}: it can be had as {known}"
+                f"there is no run {identity[:64]!r} as {kind[:20]!r}: it can be had as "
+                f"{', '.join(kinds())}"
             )
-            return JSONResponse({"problem": problem}, status_code=404)
+            told = NO_PARQUET if path and kind == "parquet" else problem
+            return JSONResponse({"problem": told}, status_code=404)
         if kind == "npz":
             return FileResponse(path, filename=f"dlmviz-{path.name}")
         try:
@@ -142,8 +152,7 @@ def as_csv(trace: Trace) -> str:
     A text that a spreadsheet would take for a formula gets an apostrophe in front.
     """
     out = io.StringIO()
-    names = ("position", "token", "piece", "step", "confidence", "entropy", "why")
-    writer = csv.DictWriter(out, names, lineterminator="\r\n")
+    writer = csv.DictWriter(out, COLUMNS, lineterminator="\r\n")
     writer.writeheader()
     for row in table(trace):
         writer.writerow({name: _harmless(value) for name, value in row.items()})
@@ -155,11 +164,17 @@ def _harmless(value: Any) -> Any:
 
 
 def as_parquet(trace: Trace) -> bytes:
-    """The table as Parquet. For those who have pyarrow."""
-    import pandas as pd
+    """The table as Parquet, settings and text of the run as JSON in its metadata. Needs pyarrow."""
+    import pyarrow as pa
+    from pyarrow import parquet
 
-    frame = pd.DataFrame(table(trace)).astype({"step": "Int32", "position": "int32"})
-    return bytes(frame.to_parquet(index=False))
+    whole, number, words = pa.int32(), pa.float32(), pa.string()
+    fields = zip(COLUMNS, (whole, whole, words, whole, number, number, words), strict=True)
+    settings = json.dumps({"spec": dataclasses.asdict(trace.spec), "text": trace.text})
+    schema = pa.schema([*fields], metadata={"dlmviz": settings})
+    out = io.BytesIO()
+    parquet.write_table(pa.Table.from_pylist(table(trace), schema=schema), out)
+    return out.getvalue()
 
 
 def cell(identity: str) -> str:

@@ -21,8 +21,10 @@ export function makeDownloads(id, kinds, name) {
   const cell = kinds.includes("cell")
     ? el("button", { type: "button", "data-kind": "cell", onclick: () => { menu.open = false; showCell(address("cell")); } }, el("b", {}, "Notebook cell"), el("span", {}, "Code to paste that opens the trace."))
     : null;
+  const missing = kinds.includes("parquet") ? null
+    : el("p", { "data-kind": "no-parquet" }, el("b", {}, "Parquet"), el("span", {}, "Needs pyarrow where the app runs: pip install pyarrow."));
   const summary = el("summary", { className: "lib-button", "aria-label": `Download ${name}`, title: "Download" }, "Download");
-  const list = el("div", { className: "lib-list" }, ...links, cell);
+  const list = el("div", { className: "lib-list" }, ...links, missing, cell);
   const menu = el("details", { className: "lib-menu" }, summary, list);
   list.addEventListener("click", (event) => { if (event.target.closest("a")) menu.open = false; });
   menu.addEventListener("keydown", (event) => {
