@@ -68,10 +68,12 @@ def test_slow_fast_and_taken_back_tokens_are_marked_without_colour_alone(
 
 @pytest.mark.parametrize("made", [graphed, remasking])
 def test_nothing_moves_while_scrubbing(visit: Visit, tmp_path: Path, made: Any) -> None:
+    """But for the graph's panel: it shrinks where a step has none, and what is below moves up."""
     show(visit, made(), tmp_path)
-    places = """() => [...document.querySelectorAll(".dv-token, .dv-panel")]
-      .map((n) => { const { x, y, width, height } = n.getBoundingClientRect();
-                    return [x, y, n.matches(".dv-token") ? width : height]; })"""
+    still = ".dv-token, .dv-panel:not(.dv-depend, .dv-depend ~ *, .dv-film)"
+    places = f"""() => [...document.querySelectorAll("{still}")]
+      .map((n) => {{ const {{ x, y, width, height }} = n.getBoundingClientRect();
+                    return [x, y, n.matches(".dv-token") ? width : height]; }})"""
     visit.page.evaluate("document.querySelector('.dv-card')?.remove()")  # it may grow
     visit.page.wait_for_timeout(200)
     before = visit.page.evaluate(places)
