@@ -15,7 +15,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read once, when gr
 with no_stubs():
     import gradio as gr
 
-from dlmviz.ui import animation, export, inspect, learn, library, look, shelves
+from dlmviz.ui import animation, export, inspect, learn, library, look, shelves, words
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -62,6 +62,7 @@ def launch(host: str, port: int, store: str | Path) -> None:
             },
             theme=look.theme(),
             head=look.HEAD,
+            i18n=words.I18N,
         )
         print(f"dlmviz is at {demo.local_url} (Ctrl+C ends it)", flush=True)
         if host not in LOOPBACK:

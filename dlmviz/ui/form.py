@@ -9,9 +9,9 @@ import gradio as gr
 
 from dlmviz.types import RECORDABLE, CacheRevision, Draw, ForwardMode, RunSpec, ScoreDtype
 from dlmviz.ui.menu import Entry, Knob, base_of, menu
+from dlmviz.ui.words import label
 
 KEEP = "(value, changed) => ({{...changed, {name!r}: value}})"
-DRAFTS = "<p>Knobs of <b>{}</b>, which writes the draft:</p>"
 Form = dict[str, Any]  # field of the run -> its component; "knobs" holds the changed ones
 
 
@@ -25,8 +25,8 @@ def sampler(form: Form) -> Form:
     form["sampler"] = gr.Radio(
         names,
         value=chosen,
-        label="Sampler",
-        info="rules of papers, then three simple ones to compare with",
+        label=label("form.sampler"),
+        info=label("form.sampler.info"),
         elem_id="samplers",
     )
     # Decode sends this one value, not the fifty controls of all samplers: that costs 70 ms.
@@ -38,11 +38,12 @@ def sampler(form: Form) -> Form:
     title = gr.HTML(visible=False, elem_classes="aside")
     groups |= {e.name: _knobs(form["knobs"], controls, e, names, e.name == chosen) for e in plain}
     bases = {entry.name: controls[f"{entry.name}.base"] for entry in based}
+    says = {name: label("form.drafts", sampler=name) for name in names}
 
     def show(name: str, *drafts: str) -> list[Any]:
         draft = dict(zip(bases, drafts, strict=True)).get(name)
         seen = [gr.update(visible=each in (name, draft)) for each in groups]
-        return [*seen, gr.update(value=DRAFTS.format(draft), visible=draft is not None)]
+        return [*seen, gr.update(value=str(says.get(draft or "", "")), visible=draft is not None)]
 
     gr.on(
         [form["sampler"].change, *(base.change for base in bases.values())],
@@ -72,7 +73,7 @@ def _knobs(
                 js=KEEP.format(name=key),
                 api_visibility="private",
             )
-        with gr.Accordion(f"How {entry.name} chooses", open=False):
+        with gr.Accordion(label("form.chooses", sampler=entry.name), open=False):
             gr.Textbox(
                 f"{entry.help}\n\n{entry.paper}",
                 show_label=False,
@@ -111,13 +112,10 @@ def control(knob: Knob, others: Sequence[str]) -> Any:
 def lengths(form: Form) -> None:
     """Adds the lengths of the answer and of a block."""
     with gr.Row():
-        form["gen_length"] = gr.Number(64, label="Length", precision=0, minimum=0, min_width=90)
-        form["block_length"] = gr.Number(32, label="Block", precision=0, minimum=1, min_width=90)
-    gr.HTML(
-        "<p>Tokens to write, and how many of them stand open at once. With [MASK] or [MASK:5] in "
-        "the prompt, those are written too; then the length may be 0.</p>",
-        elem_classes="aside",
-    )
+        whole: Form = {"precision": 0, "min_width": 90}
+        form["gen_length"] = gr.Number(64, label=label("form.length"), minimum=0, **whole)
+        form["block_length"] = gr.Number(32, label=label("form.block"), minimum=1, **whole)
+    gr.HTML(str(label("form.lengths")), elem_classes="aside")
 
 
 def advanced(form: Form) -> None:
@@ -125,46 +123,61 @@ def advanced(form: Form) -> None:
     default = RunSpec()
     with gr.Row():
         form["temperature"] = gr.Number(
-            default.temperature, label="Temperature", minimum=0, min_width=90
+            default.temperature, label=label("form.temperature"), minimum=0, min_width=90
         )
-        form["seed"] = gr.Number(default.seed, label="Seed", precision=0, min_width=90)
-    form["stop"] = gr.Checkbox(False, label="Stop when everything before the end mark is written")
+        form["seed"] = gr.Number(default.seed, label=label("form.seed"), precision=0, min_width=90)
+    form["stop"] = gr.Checkbox(False, label=label("form.end"))
     form["other_model"] = gr.Textbox(
-        label="Another model", placeholder="a folder, or a hub id", info="used instead of the above"
+        label=label("form.other"),
+        placeholder=label("form.other.hint"),
+        info=label("form.other.info"),
     )
-    form["adapter"] = gr.Textbox(label="Adapter", placeholder="a LoRA folder")
-    form["cfg_scale"] = gr.Number(default.cfg_scale, label="Guidance (cfg_scale)", minimum=0)
+    form["adapter"] = gr.Textbox(
+        label=label("form.adapter"), placeholder=label("form.adapter.hint")
+    )
+    form["cfg_scale"] = gr.Number(default.cfg_scale, label=label("form.guidance"), minimum=0)
     form["score_dtype"] = gr.Radio(
-        list(get_args(ScoreDtype)), value=default.score_dtype, label="Precision of confidences"
+        list(get_args(ScoreDtype)), value=default.score_dtype, label=label("form.precision")
     )
-    form["chat"] = gr.Checkbox(default.chat, label="Wrap the prompt in the chat template")
-    form["forbid_mask"] = gr.Checkbox(default.forbid_mask, label="Never write the mask token")
-    form["logits_eos_inf"] = gr.Checkbox(False, label="Never write the end mark")
-    form["confidence_eos_eot_inf"] = gr.Checkbox(False, label="Write end marks last")
+    form["chat"] = gr.Checkbox(default.chat, label=label("form.chat"))
+    form["forbid_mask"] = gr.Checkbox(default.forbid_mask, label=label("form.forbid"))
+    form["logits_eos_inf"] = gr.Checkbox(False, label=label("form.no_end"))
+    form["confidence_eos_eot_inf"] = gr.Checkbox(False, label=label("form.late_end"))
     form["record"] = gr.CheckboxGroup(
-        list(RECORDABLE),
-        label="Record as well",
-        info="for map and arcs, where the sampler does not look at it; jsd costs forwards",
+        list(RECORDABLE), label=label("form.record"), info=label("form.record.info")
     )
+    _drawing(form, default)
+
+
+def _drawing(form: Form, default: RunSpec) -> None:
+    """Adds how tokens are drawn, and how forwards are made."""
     form["draw"] = gr.Radio(
-        list(get_args(Draw)), value=default.draw, label="Draw", info="how tokens are drawn"
+        list(get_args(Draw)),
+        value=default.draw,
+        label=label("form.draw"),
+        info=label("form.draw.info"),
     )
     with gr.Row():
         form["top_p"] = gr.Number(
-            default.top_p, label="top_p", info="categorical only", maximum=1, min_width=90
+            default.top_p, label="top_p", info=label("form.top_p.info"), maximum=1, min_width=90
         )
         form["top_k"] = gr.Number(
-            default.top_k, label="top_k", info="0: all", precision=0, minimum=0, min_width=90
+            default.top_k,
+            label="top_k",
+            info=label("form.top_k.info"),
+            precision=0,
+            minimum=0,
+            min_width=90,
         )
     form["forward"] = gr.Radio(
         list(get_args(ForwardMode)),
         value=default.forward,
-        label="Forward",
-        info="prefix, dual: windows over kept keys and values (Fast-dLLM)",
+        label=label("form.forward"),
+        info=label("form.forward.info"),
     )
     form["cache_revision"] = gr.Radio(
         list(get_args(CacheRevision)),
         value=default.cache_revision,
-        label="Code of those windows",
-        info="june2025: a block takes two forwards at least",
+        label=label("form.revision"),
+        info=label("form.revision.info"),
     )

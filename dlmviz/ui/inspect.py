@@ -14,12 +14,9 @@ from dlmviz.ui import asks, live, payload
 from dlmviz.ui.form import Form, advanced, lengths, sampler
 from dlmviz.ui.menu import menu
 from dlmviz.ui.shelves import Shelves
+from dlmviz.ui.words import label
 
 MODELS = ("tiny", "tiny-early")
-HONESTY = (
-    "The built-in model knows these tasks and nothing else: free text outside them is answered "
-    "with confident nonsense."
-)
 MOUNT = """
 import(new URL("dlmviz/web/main.js", document.baseURI).href)
   .then((page) => page.mount(element, props, watch, trigger)); // triggers "ask" and "branch"
@@ -28,7 +25,7 @@ FORM = """
 import(new URL("dlmviz/web/form.js", document.baseURI).href)
   .then((form) => form.mend(element.closest("#ask")));
 """
-ROOT = '<div class="dv-root" data-samplers="{}">Loading the run…</div>'
+ROOT = '<div class="dv-root" data-samplers="{}">…</div>'
 ANNOUNCE = "() => { window.dispatchEvent(new Event('dlmviz:%s')); }"
 
 
@@ -36,12 +33,7 @@ def page(shelves: Shelves) -> None:
     """Adds the page to the Blocks that is being built."""
     bundled = shelves.bundled()
     first = bundled[0]["id"] if bundled else None
-    gr.HTML(
-        "<h1>dlmviz</h1><p>Watch a masked diffusion language model write: it starts from blanks "
-        "and fills in, step by step, the words it is surest of. "
-        "<a href='learn'>New to this? A tour in six steps.</a></p>",
-        elem_id="masthead",
-    )
+    gr.HTML(str(label("form.masthead")), elem_id="masthead")
     with gr.Row(elem_id="inspect", equal_height=False):
         with gr.Column(elem_id="watch", scale=1, min_width=280):
             view = gr.HTML(
@@ -59,24 +51,33 @@ def _controls(view: gr.HTML, shelves: Shelves) -> None:
     form: Form = {}
     example = gr.State(None)
     form["prompt"] = gr.Textbox(
-        label="Prompt", lines=4, max_lines=10, placeholder="Press an example, or type your own"
+        label=label("form.prompt"),
+        lines=4,
+        max_lines=10,
+        placeholder=label("form.prompt.hint"),
     )
     with gr.Row(elem_classes="chips"):
         chips = {
-            name: gr.Button(task.title, size="sm", min_width=40, elem_classes="chip")
-            for name, task in TASKS.items()
+            name: gr.Button(
+                str(label(f"form.task.{name}")), size="sm", min_width=40, elem_classes="chip"
+            )
+            for name in TASKS
         }
-    gr.HTML(f"<p>{HONESTY}</p>", elem_classes="aside")
+    gr.HTML(str(label("form.honesty")), elem_classes="aside")
     with gr.Row(elem_id="go"):
-        start = gr.Button("Decode", variant="primary", min_width=80, elem_id="decode")
-        stop = gr.Button("Stop", min_width=60, elem_id="stop")
+        start = gr.Button(
+            str(label("form.decode")), variant="primary", min_width=80, elem_id="decode"
+        )
+        stop = gr.Button(str(label("form.stop")), min_width=60, elem_id="stop")
     gr.HTML(html_template='<p class="dv-note" role="status"></p>', js_on_load=FORM, elem_id="note")
-    form["model"] = gr.Radio(list(MODELS), value=MODELS[0], label="Model")
+    form["model"] = gr.Radio(list(MODELS), value=MODELS[0], label=label("form.model"))
     sampler(form)
     lengths(form)
-    with gr.Accordion("Advanced", open=False):
+    with gr.Accordion(label("form.advanced"), open=False):
         advanced(form)
-    upload = gr.UploadButton("Open a saved run", file_types=[".npz"], size="sm", elem_id="open")
+    upload = gr.UploadButton(
+        str(label("form.open")), file_types=[".npz"], size="sm", elem_id="open"
+    )
     for name, chip in chips.items():
         chip.click(
             lambda name=name: new_example(name),

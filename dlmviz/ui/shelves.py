@@ -21,9 +21,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dlmviz.store import RUN_ID, open_trace, run_id
 from dlmviz.types import InputError
-from dlmviz.ui import payload
+from dlmviz.ui import payload, words
 
-GONE = "the server no longer has this run: choose another one, or open its file"
+GONE = words.say("server.gone")
 WEB = Path(__file__).parent / "web"
 GALLERY = Path(__file__).parent.parent.parent / "assets" / "gallery"
 IDENTITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -147,6 +147,7 @@ def routes(shelves: Shelves) -> list[Any]:
     return [
         Route("/dlmviz/runs/{identity}.npz", download),
         Route("/dlmviz/runs/{identity}", show),
+        words.route(),
         Mount("/dlmviz/web", StaticFiles(directory=WEB)),
     ]
 
