@@ -88,8 +88,8 @@ def test_edits_and_what_others_would_choose_are_marked(visit: Visit, tmp_path: P
     marks = visit.page.evaluate(
         """async () => {
           const load = (name) => import(`/dlmviz/web/${name}.js`);
-          const [{ makeStore }, { makeTokens, makeLegend }, { Run }] =
-            await Promise.all(["store", "tokens", "run"].map(load));
+          const [{ makeStore }, { makeTokens }, { makeLegend }, { Run }] =
+            await Promise.all(["store", "tokens", "legend", "run"].map(load));
           const store = makeStore(), { canvas } = makeTokens(store), legend = makeLegend(store);
           const run = new Run({ spec: { block_length: 4 }, prompt_length: 0, offset: 0, mask_id: 0,
             eos_id: 1, initial: [0, 0, 0, 0], pieces: { 2: " a", 3: " b" } });

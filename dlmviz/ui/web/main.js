@@ -6,6 +6,7 @@ import { makeDepend } from "./arcs.js";
 import { makeCard } from "./card.js";
 import { el } from "./dom.js";
 import { makeStudy } from "./edit.js";
+import { makeLegend, makeScale } from "./legend.js";
 import { arrive, makeShare } from "./link.js";
 import { makeMap } from "./map.js";
 import { makeAnswer, makeNumbers } from "./numbers.js";
@@ -15,7 +16,7 @@ import { makeSelection, selectionKeys } from "./selection.js";
 import { makeSegments } from "./segments.js";
 import { makeSnapshots } from "./snapshots.js";
 import { fittingSpeed, makeStore, startClock } from "./store.js";
-import { canvasKeys, makeLegend, makeScale, makeTokens, sentence } from "./tokens.js";
+import { canvasKeys, makeTokens, sentence } from "./tokens.js";
 import { makeTransport } from "./transport.js";
 
 const RUNS = new URL("dlmviz/runs/", document.baseURI).href;

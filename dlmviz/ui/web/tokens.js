@@ -3,6 +3,7 @@
 
 import { el, icon, shown, named } from "./dom.js";
 import { CIVIDIS, bin } from "./palette.js";
+import { makeRoom } from "./room.js";
 import { choose, goTo } from "./store.js";
 
 export const LIGHT_FROM = 5; // bins from here on carry black text: contrast 4.9:1 or better
@@ -25,7 +26,7 @@ export function makeTokens(store) {
     className: "dv-canvas", tabIndex: 0, role: "listbox", "aria-orientation": "horizontal",
     "aria-label": "Generated tokens. Left and Right change the step, Up and Down the position.",
   });
-  const cells = new Map();
+  const cells = new Map(), fit = makeRoom(canvas, cells);
   let drawn = null;
 
   function cell(run, pos) {
@@ -35,8 +36,9 @@ export function makeTokens(store) {
     const box = el("span", { className: "dv-cell" }, ghost, ink, mark);
     const node = el("span", { className: "dv-token", role: "option", id: `dv-token-${pos}`, "data-pos": pos }, box);
     node.setAttribute("aria-selected", "false");
-    cells.set(pos, { node, box, ghost, ink, mark, key: "", text: "" });
-    return node;
+    const may = el("span", { className: "dv-may", "aria-hidden": "true" }, "\u200B"); // where a line may end
+    cells.set(pos, { node, box, ghost, ink, mark, may, key: "", text: "" });
+    return [node, may];
   }
 
   function build(run) {
@@ -47,16 +49,22 @@ export function makeTokens(store) {
     for (let pos = run.offset; pos < run.length; pos++) {
       const inBlock = pos - run.promptLength;
       if (inBlock > 0 && inBlock % run.spec.block_length === 0) nodes.push(divider(run.blockIndex(pos)));
-      nodes.push(cell(run, pos));
+      nodes.push(...cell(run, pos));
     }
     canvas.replaceChildren(...nodes);
-    for (const pos of cells.keys()) reserve(run, pos);
+    grow(run, cells.keys());
+  }
+
+  function grow(run, positions) {
+    const some = Array.from(positions).filter((pos) => cells.has(pos));
+    for (const pos of some) reserve(run, pos);
+    fit(some.map((pos) => cells.get(pos)));
   }
 
   /** Gives a cell the room of every token it ever holds, and the word gap and the line break of the
    * one it ends with. The lines of the ghost lie behind each other: the longest makes the room. */
   function reserve(run, pos) {
-    const { node, ghost } = cells.get(pos);
+    const { node, ghost, may } = cells.get(pos);
     const last = run.states.at(-1)[pos], held = everAt(run, pos);
     ghost.textContent = held.length ? held.map((token) => shown(run.piece(token), token === run.eosId).text).join("\n") : "░░";
     if (last === run.maskId) return;
@@ -64,8 +72,9 @@ export function makeTokens(store) {
     const before = cells.get(pos - 1);
     cells.get(pos).text = look.text;
     before?.node.classList.toggle("dv-gap", look.gap);
-    before?.node.classList.toggle("dv-sticks", sticks(before.text, look));
-    node.classList.toggle("dv-breaks", look.breaks);
+    before?.may.classList.toggle("dv-sticks", sticks(before.text, look));
+    may.classList.toggle("dv-breaks", look.breaks);
+    may.textContent = look.breaks ? "\n" : "\u200B";
     node.dataset.kind = look.kind;
   }
 
@@ -120,7 +129,7 @@ export function makeTokens(store) {
     const { run, step } = state;
     if (!run) return;
     if (run !== drawn) { build(run); drawn = run; }
-    else if (changed.has("grown")) for (const pos of state.grown) reserve(run, pos);
+    else if (changed.has("grown")) grow(run, state.grown);
     if (["run", "step", "order", "spaces", "grown", "edits", "asked"].some((key) => changed.has(key))) {
       const [first, end] = run.block(step);
       for (const pos of cells.keys()) paint(state, pos, first, end);
@@ -153,7 +162,7 @@ function mark(c, marks, glyph, edited) {
   else c.node.removeAttribute("title");
 }
 
-const badge = (glyph) => el("span", { className: `dv-badge-of dv-is-${glyph}` }, icon(GLYPHS[glyph][0]));
+export const badge = (glyph) => el("span", { className: `dv-badge-of dv-is-${glyph}` }, icon(GLYPHS[glyph][0]));
 
 /** Tokens that ever stood at a position the model may write, each once. */
 export function everAt(run, pos) {
@@ -175,41 +184,6 @@ function promptToken(run, token) {
 
 function divider(index) {
   return el("span", { className: "dv-divider", role: "presentation", title: `block ${index + 1} begins`, "data-block": index + 1 });
-}
-
-/** The scale of the cells, with numbers. */
-export function makeScale() {
-  const bins = CIVIDIS.map((colour) => el("i", { style: `background:${colour}` }));
-  return el("div", { className: "dv-scale", role: "img", "aria-label": "Colour of a token: the model's confidence when it was written, dark blue is 0 percent, yellow is 100 percent" },
-    el("span", {}, "confidence 0"), el("span", { className: "dv-bins" }, ...bins), el("span", {}, "100 %"));
-}
-
-/** What the marks on tokens mean: only those that this run has. */
-export function makeLegend(store) {
-  const legend = el("p", { className: "dv-legend", role: "note", "aria-label": "Marks on tokens" });
-  const item = (text, ...swatch) => el("span", {}, el("i", { className: "dv-swatch", "aria-hidden": "true" }, ...swatch), text);
-  const bar = (name) => el("span", { className: `dv-mark ${name}` });
-  const edit = (kind, text) => item(text, el("span", { className: "dv-mark dv-hand" }, badge(kind)));
-  let known = "";
-  store.on(({ run, edits, asked }, changed) => {
-    if (!run || !["run", "grown", "edits", "asked"].some((key) => changed.has(key))) return;
-    const kinds = new Set(Array.from(edits?.values() ?? [], ({ kind }) => kind));
-    const has = [["new", true], ["slow", run.signals.has("slow")], ["set", run.signals.has("independent")],
-      ["back", run.records.some(({ remasked }) => remasked.length)], ["asked", Boolean(asked?.sets?.size)], ...["pin", "replace", "remask"].map((kind) => [kind, kinds.has(kind)])]
-      .filter(([, there]) => there).map(([name]) => name);
-    if (known === has.join()) return;
-    known = has.join();
-    const make = {
-      new: () => [item("new", el("span", { className: "dv-mark dv-fresh" }))],
-      slow: () => [item("slow", bar("dv-slow")), item("fast", bar("dv-fast"))],
-      set: () => [item("independent set", bar("dv-in-set"))],
-      back: () => [item("taken back", el("span", { className: "dv-mark dv-taken-back" }, badge("remask")))],
-      asked: () => [item("chosen by the other sampler", bar("dv-asked-key"))],
-      pin: () => [edit("pin", "pinned by hand")], replace: () => [edit("replace", "replaced by hand")], remask: () => [edit("remask", "masked by hand")],
-    };
-    legend.replaceChildren(...has.flatMap((name) => make[name]()));
-  });
-  return legend;
 }
 
 /** "step 12 of 64, 3 new tokens: a, b, c"; what repeats is said once, with a count. */
