@@ -12,6 +12,7 @@ from dlmviz.types import Denoiser, InputError, Trace
 from dlmviz.ui import branch, payload
 from dlmviz.ui.loading import Loader, explained, load
 from dlmviz.ui.shelves import Shelves
+from dlmviz.ui.words import say
 
 TELL = "() => { window.dispatchEvent(new Event('dlmviz:%s')); }"
 
@@ -70,7 +71,7 @@ def _readings(data: Mapping[str, Any], shelves: Shelves, load: Loader) -> dict[s
     """The single tokens that a typed text stands for: as it is, and with a space before it."""
     text = data.get("text")
     if not isinstance(text, str) or not text.strip() or len(text) > 200:
-        raise InputError("type one token: a word, a part of one, or a mark")
+        raise InputError(say("server.type"))
     trace = branch.found(data, shelves)
     model = branch.model_of(trace, load)
     read = [_tokens(model, trace, variant) for variant in (text, f" {text}")]
@@ -78,9 +79,9 @@ def _readings(data: Mapping[str, Any], shelves: Shelves, load: Loader) -> dict[s
     if not found:
         pieces = " · ".join(piece.replace(" ", "␣") for piece in model.pieces(read[0]))
         raise InputError(
-            f"“{text}” is {len(read[0])} tokens in this vocabulary ({pieces}); type one token only"
+            say("server.tokens", text=text, n=len(read[0]), pieces=pieces)
             if len(read[0]) > 1
-            else "a mask is no token: press m to mask this position again"
+            else say("server.mask")
         )
     return {"tokens": [{"id": i, "piece": model.pieces([i])[0]} for i in found]}
 

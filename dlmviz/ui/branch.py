@@ -19,6 +19,7 @@ from dlmviz.types import Denoiser, InputError, RunSpec, StepRecord, Trace
 from dlmviz.ui import live, payload
 from dlmviz.ui.loading import Loader, explained, load
 from dlmviz.ui.shelves import Shelves
+from dlmviz.ui.words import say
 
 KINDS = ("pin", "replace", "remask")
 MOST = 65_536  # edits of a canvas
@@ -105,10 +106,7 @@ def edited(trace: Trace, step: Any, edits: Sequence[Edit]) -> tuple[np.ndarray, 
         token = done[-1].token
         canvas[edit.position] = trace.mask_id if token is None else token
     if not (canvas == trace.mask_id).any():
-        raise InputError(
-            f"no mask is left after step {step}, so there is nothing to go on with; "
-            "mask a token again (m), or go back to an earlier step"
-        )
+        raise InputError(say("server.full", step=step))
     return canvas, tuple(done)
 
 
@@ -190,7 +188,7 @@ def found(data: Any, shelves: Shelves) -> Trace:
     identity = data.get("run") if isinstance(data, Mapping) else None
     path = shelves.find(identity) if isinstance(identity, str) else None
     if path is None:
-        raise InputError("the server no longer has this run: decode it again, or open its file")
+        raise InputError(say("server.lost"))
     try:
         return store.open_trace(path)
     except InputError as error:  # without the place where the file lies

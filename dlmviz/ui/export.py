@@ -21,14 +21,11 @@ from starlette.routing import Route
 
 from dlmviz.store import open_trace
 from dlmviz.types import InputError, Trace
-from dlmviz.ui import look, payload
+from dlmviz.ui import look, payload, words
 from dlmviz.ui.shelves import WEB, Shelves
 
 COLUMNS = ("position", "token", "piece", "step", "confidence", "entropy", "why")
-NO_PARQUET = (
-    "Parquet needs pyarrow where the app runs: pip install pyarrow there, or take CSV, "
-    "which has the same rows"
-)
+NO_PARQUET = words.say("server.parquet")
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would calculate
 IMPORT = re.compile(r"""(\b(?:from|import)\s*\(?\s*)(["'])\./([\w-]+\.js)\2""")
 START = "standalone.js"
@@ -38,7 +35,7 @@ POLICY = (
     "img-src data: blob:; font-src data:; base-uri 'none'; form-action 'none'"
 )
 PAGE = """<!doctype html>
-<html lang="en">
+<html lang="{language}">
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="{policy}">
@@ -52,8 +49,8 @@ PAGE = """<!doctype html>
 <body class="dv-alone">
 <main>
 <h1>{title}</h1>
-<p>How a masked diffusion language model wrote this, step by step. Recorded by dlmviz.</p>
-<div class="dv-root" data-samplers="">This page needs JavaScript.</div>
+<p>{how}</p>
+<div class="dv-root" data-samplers="">{needs}</div>
 </main>
 <script type="application/json" id="run">{run}</script>
 <script type="module">import "dlmviz/{start}";</script>
@@ -86,7 +83,8 @@ def routes(shelves: Shelves) -> list[Any]:
         if kind == "npz":
             return FileResponse(path, filename=f"dlmviz-{path.name}")
         try:
-            media, body = made(open_trace(path), identity, kind)
+            language = words.spoken(request.query_params.get("lang"))
+            media, body = made(open_trace(path), identity, kind, language)
         except InputError as error:
             return JSONResponse({"problem": payload.refusal(error)}, status_code=422)
         name = f"dlmviz-{identity}.{'py' if kind == 'cell' else kind}"
@@ -99,10 +97,10 @@ def routes(shelves: Shelves) -> list[Any]:
     return [Route("/dlmviz/export/{identity}.{kind}", hand)]
 
 
-def made(trace: Trace, identity: str, kind: str) -> tuple[str, bytes]:
-    """(media type, content) of an exported run."""
+def made(trace: Trace, identity: str, kind: str, language: str = "en") -> tuple[str, bytes]:
+    """(media type, content) of an exported run; a web page speaks the language."""
     text: dict[str, tuple[str, Callable[[], str]]] = {
-        "html": ("text/html", lambda: standalone(trace, identity)),
+        "html": ("text/html", lambda: standalone(trace, identity, language)),
         "json": ("application/json", lambda: payload.dumps({**payload.run(trace), "id": identity})),
         "csv": ("text/csv", lambda: as_csv(trace)),
         "cell": ("text/plain", lambda: cell(identity)),
@@ -147,9 +145,8 @@ def _number(value: np.floating[Any]) -> float | None:
 
 
 def as_csv(trace: Trace) -> str:
-    """The table as CSV, empty where there is nothing to say.
-
-    A text that a spreadsheet would take for a formula gets an apostrophe in front.
+    """The table as CSV, empty where there is nothing to say; what a spreadsheet would take for a
+    formula gets an apostrophe in front.
     """
     out = io.StringIO()
     writer = csv.DictWriter(out, COLUMNS, lineterminator="\r\n")
@@ -193,7 +190,7 @@ for step in range(len(trace.steps) + 1):
 """
 
 
-def standalone(trace: Trace, identity: str) -> str:
+def standalone(trace: Trace, identity: str, language: str = "en") -> str:
     """One HTML page with the run, our scripts and our styles in it: it works from a disk, offline.
 
     The scripts become data addresses behind an import map, so that each keeps its own names.
@@ -205,9 +202,12 @@ def standalone(trace: Trace, identity: str) -> str:
         policy=html.escape(POLICY),
         title=html.escape(" ".join(title.split())),
         style=styles(),
-        modules=_inert({"imports": {f"dlmviz/{n}": _address(n) for n in modules(START)}}),
+        modules=_inert({"imports": {f"dlmviz/{n}": _address(n, language) for n in modules(START)}}),
         run=_inert({**payload.run(trace), "id": identity}),
         start=START,
+        language=language,
+        how=words.say("export.how", language),
+        needs=words.say("export.script", language),
     )
 
 
@@ -231,13 +231,14 @@ def styles() -> str:
     return text
 
 
-def _source(name: str) -> str:
-    return (Path(WEB) / name).read_text(encoding="utf-8")
+def _source(name: str, language: str = "en") -> str:
+    path = Path(WEB) / name
+    return words.module([language]) if name == "words.js" else path.read_text(encoding="utf-8")
 
 
-def _address(name: str) -> str:
+def _address(name: str, language: str) -> str:
     """A module as a data address; what it imports it then finds by the map."""
-    text = IMPORT.sub(r"\1\2dlmviz/\3\2", _source(name))
+    text = IMPORT.sub(r"\1\2dlmviz/\3\2", _source(name, language))
     return f"data:text/javascript;base64,{base64.b64encode(text.encode()).decode()}"
 
 

@@ -17,6 +17,7 @@ from starlette.routing import Route
 from dlmviz.ui.learn_english import ENGLISH
 from dlmviz.ui.learn_german import GERMAN
 from dlmviz.ui.shelves import Shelves
+from dlmviz.ui.words import CHOOSE
 
 WORDS: dict[str, dict[str, Any]] = {"en": ENGLISH, "de": GERMAN}
 PAGE = """<!doctype html>
@@ -24,14 +25,14 @@ PAGE = """<!doctype html>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>dlmviz: learn</title>
+<title>dlmviz</title>
 {head}
 </head>
 <body class="dv-learn">
 <script type="application/json" id="dv-lesson">{lesson}</script>
 <main>
 <div id="dv-lead"></div>
-<div id="dv-stage"><div class="dv-root" data-samplers="">Loading…</div></div>
+<div id="dv-stage"><div class="dv-root" data-samplers="">…</div></div>
 </main>
 <script type="module" src="dlmviz/web/tour.js"></script>
 </body>
@@ -99,7 +100,7 @@ def page() -> str:
     """The whole page as HTML. `<` is escaped in the JSON, so no word can end its element."""
     links = [f'<link rel="stylesheet" href="dlmviz/web/{name}.css">' for name in _sheets()]
     text = json.dumps(lesson(), ensure_ascii=False).replace("<", "\\u003c")
-    return PAGE.format(head="\n".join(links), lesson=text)
+    return PAGE.format(head="\n".join([CHOOSE, *links]), lesson=text)
 
 
 def _sheets() -> list[str]:

@@ -30,7 +30,7 @@ GERMAN: dict[str, Any] = {
             "Bei jedem Schritt sieht es die ganze Zeile an, rät alle Lücken zugleich und behält "
             "nur, was am sichersten ist. Dann sieht es wieder hin und weiß etwas mehr.",
         ],
-        "asks": ["Drücke die Leertaste [Space] oder den runden Knopf und sieh zu."],
+        "asks": ["Drücke die [Leertaste] oder den runden Knopf und sieh zu."],
         "seen": "Ein Ring zeigt, was ein Schritt schrieb. Er springt: nichts ging der Reihe nach.",
         "question": "Die Antwort enthält vier Rechnungen. Warum kommt 150 zuletzt?",
         "answer": "Ein Ergebnis ist erst sicher, wenn beide Zahlen der Rechnung dastehen.",
@@ -46,7 +46,7 @@ GERMAN: dict[str, Any] = {
         ],
         "asks": [
             "Zeige auf einen grauen Block oder wähle einen mit [↑] [↓] und lies die Liste.",
-            "Drücke [n] oder „Order“: Jedes Wort bekommt die Nummer seines Schritts.",
+            "Drücke [n] oder „Reihenfolge“: Jedes Wort bekommt die Nummer seines Schritts.",
         ],
         "seen": "Kleine Nummern sind frühe Wörter. Die Farbe sagt, wie sicher, die Nummer, wann.",
         "question": "Such einen grauen Block mit zwei wahrscheinlichen Wörtern. Was fehlt ihm?",
@@ -63,7 +63,7 @@ GERMAN: dict[str, Any] = {
         ],
         "runs": ["Vier Tokens je Schritt", "Ein Token je Schritt"],
         "asks": [
-            "Vier Tokens je Schritt: Geh ans Ende ([End]) und lies die Antwort. Stimmt sie?",
+            "Vier Tokens je Schritt: Geh ans Ende ([Ende]) und lies die Antwort. Stimmt sie?",
             "Wechsle zu einem Token je Schritt, geh ans Ende und lies noch einmal.",
         ],
         "seen": "Selbes Modell, selbe Frage: Anders ist nur, wie viele zugleich gezogen wurden.",
@@ -119,7 +119,7 @@ GERMAN: dict[str, Any] = {
         ],
         "runs": ["Das frühe Modell", "Das volle Modell"],
         "asks": [
-            "Das frühe Modell: Geh ans Ende ([End]) und prüfe die Spalten.",
+            "Das frühe Modell: Geh ans Ende ([Ende]) und prüfe die Spalten.",
             "Wechsle zum vollen Modell, geh ans Ende und prüfe noch einmal.",
         ],
         "seen": "Das frühe Modell war schneller und lag falsch: Es versprach mehr, als es wusste.",

@@ -22,6 +22,7 @@ from dlmviz.store.table import LONGEST_NAME, cleaned
 from dlmviz.types import InputError
 from dlmviz.ui import export, payload
 from dlmviz.ui.shelves import Shelves, content_hash
+from dlmviz.ui.words import say
 
 MOST = 500  # rows that one answer lists; a search finds the others
 LARGEST = 64_000_000  # bytes of a file that is imported
@@ -42,7 +43,7 @@ def bar() -> None:
     on while the other is shown; gradio's own tabs would start them anew.
     """
     gr.HTML(
-        html_template='<nav class="lib-tabs" aria-label="Pages"></nav>',
+        html_template='<nav class="lib-tabs"></nav>',
         js_on_load=BAR,
         apply_default_css=False,
         elem_id="tabs",
@@ -52,7 +53,7 @@ def bar() -> None:
 def page() -> None:
     """Adds the Library to the Blocks that is being built."""
     gr.HTML(
-        html_template='<section class="lib-root" aria-label="Library"></section>',
+        html_template='<section class="lib-root"></section>',
         js_on_load=MOUNT,
         apply_default_css=False,
         elem_id="library",
@@ -170,10 +171,7 @@ def imported(path: Path, name: str, folder: Path) -> str:
 
 async def receive(request: Request, path: Path) -> None:
     """Writes the body of a request to a file. Raises InputError for one that is too large."""
-    problem = InputError(
-        f"the file has over {LARGEST // 1_000_000} MB, the most that can be imported; put it into "
-        "the store's folder under its own name instead, or save a shorter run"
-    )
+    problem = InputError(say("server.large", most=LARGEST // 1_000_000))
     if int(request.headers.get("content-length", "0")) > LARGEST:
         raise problem
     size = 0
@@ -215,7 +213,7 @@ def same_origin(request: Request) -> bool:
 
 
 def foreign() -> Response:
-    return answer({"problem": "only the app's own page may change the library; open it there"}, 403)
+    return answer({"problem": say("server.foreign")}, 403)
 
 
 def answer(content: dict[str, Any], status: int = 200) -> Response:

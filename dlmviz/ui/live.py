@@ -20,6 +20,7 @@ from dlmviz.ui import payload
 from dlmviz.ui.loading import Loader, explained, load
 from dlmviz.ui.menu import base_of, menu
 from dlmviz.ui.shelves import Shelves
+from dlmviz.ui.words import say
 
 PAUSE = 0.04  # seconds between messages: 25 a second are smooth, more would only queue up
 Closer = Callable[[Sequence[StepRecord]], Trace]
@@ -29,7 +30,7 @@ Judge = Callable[[Trace], Trace]
 def spec_of(form: Mapping[str, Any]) -> RunSpec:
     """The run a form describes. Raises InputError for what RunSpec refuses, or an empty prompt."""
     if not _text(form["prompt"]):
-        raise InputError("the prompt is empty: type a question, or press one of the examples")
+        raise InputError(say("server.prompt"))
     return RunSpec(
         prompt=form["prompt"],
         model=_text(form["other_model"]) or form["model"],
@@ -78,13 +79,13 @@ def _text(value: str | None) -> str:
 
 def _filled(name: str, value: Any) -> Any:
     if value is None:
-        raise InputError(f"{name} is empty: type a number")
+        raise InputError(say("server.empty", name=name))
     return value
 
 
 def _whole(name: str, value: Any) -> int:
     if _filled(name, value) != int(value):
-        raise InputError(f"{name} must be a whole number: got {value!r}; try {int(value)}")
+        raise InputError(say("server.whole", name=name, value=repr(value), better=int(value)))
     return int(value)
 
 
@@ -184,10 +185,10 @@ def _finished(trace: Trace, identity: str, shelves: Shelves) -> str:
     try:
         saved = store.put(shelves.store, trace)
         _adopted(trace, saved, shelves)
-        note = f"Done. Saved as {saved} in the library."
+        note = say("server.saved", saved=saved)
     except InputError as error:
         store.save(trace, shelves.spare / f"{identity}.npz")
-        saved, note = identity, f"Done, but not kept: {payload.refusal(error)}"
+        saved, note = identity, say("server.unsaved", why=payload.refusal(error))
     return payload.message(
         "finish",
         id=identity,
@@ -215,4 +216,4 @@ def opened(path: str | Path, shelves: Shelves) -> str:
         store.save(trace, shelves.spare / f"{identity}.npz")
     except InputError as error:
         return payload.message("problem", text=payload.refusal(error))
-    return payload.message("open", id=identity, note=f"Opened {Path(path).name}.")
+    return payload.message("open", id=identity, note=say("server.opened", name=Path(path).name))

@@ -12,14 +12,12 @@ from functools import lru_cache
 import dlmviz
 from dlmviz.types import DecodeError, Denoiser, InputError
 from dlmviz.ui import payload
+from dlmviz.ui.words import say
 
 Loader = Callable[[str, str | None], Denoiser]
 LOG = logging.getLogger(__name__)
 NO_MEMORY = ("out of memory", "allocate memory", "not enough memory")  # in errors of torch
-ADVICE = (
-    "the machine ran out of memory: take a smaller model, a shorter length or a shorter prompt, "
-    "or end other programs, then try again"
-)
+ADVICE = say("server.memory")
 
 
 @lru_cache(maxsize=1)
@@ -53,11 +51,7 @@ def explained(error: Exception, *typed: str) -> str:
     LOG.error("a run failed", exc_info=error)
     first = text.strip().partition("\n")[0][:200]
     reason = f"{type(error).__name__}: {first}" if first else type(error).__name__
-    return payload.refusal(
-        f"the model failed ({reason}); take another model or other settings; the log of the app "
-        "says more",
-        *typed,
-    )
+    return payload.refusal(say("server.failed", reason=reason), *typed)
 
 
 def _drop() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from dlmviz.ui import learn
@@ -124,9 +122,14 @@ def test_the_tour_speaks_german(visit: Visit) -> None:
     visit.open("learn?lang=de")
     assert visit.page.inner_text("#dv-lead h1") == learn.WORDS["de"]["title"]
     assert visit.page.get_attribute("html", "lang") == "de"
+    assert visit.label() == "Schritt 0 von 14"
     visit.page.select_option(".dv-lead-head select", "en")
+    visit.page.wait_for_selector("html[lang=en] #dv-lead h1")
     assert visit.page.inner_text("#dv-lead h1") == learn.WORDS["en"]["title"]
-    assert json.loads(visit.page.evaluate("sessionStorage['dlmviz-tour']"))["language"] == "en"
+    visit.page.wait_for_selector(SHOWN)
+    assert visit.label() == "Step 0 of 14"
+    visit.open("learn")  # without a word in the address: as before
+    assert visit.page.get_attribute("html", "lang") == "en"
 
 
 def test_the_tour_fits_every_width(visit: Visit) -> None:

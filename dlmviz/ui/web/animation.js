@@ -3,6 +3,7 @@
 
 import { el, named } from "./dom.js";
 import { percent } from "./palette.js";
+import { language, say } from "./say.js";
 import { choose, goTo } from "./store.js";
 
 const FIGURES = new URL("dlmviz/figure/order/", document.baseURI).href;
@@ -18,15 +19,15 @@ export function makeAnimation(store) {
   const film = { run: null, names: [], at: 0, playing: false, templates: null, busy: false, wanted: null };
   let asked = 0; // number of the newest request: an answer that comes late is dropped
 
-  const say = (text) => { status.textContent = text; status.hidden = !text; };
+  const tell = (text) => { status.textContent = text; status.hidden = !text; };
 
   function told() {
     const last = film.names.at(-1), name = film.names[film.at];
     slider.value = String(film.at);
     slider.style.setProperty("--done", `${(100 * film.at) / Math.max(1, film.names.length - 1)}%`);
-    slider.setAttribute("aria-valuetext", `step ${name} of ${last}`);
-    label.textContent = `Step ${name} of ${last}`;
-    play.textContent = film.playing ? "❚❚ Pause" : "▶ Play";
+    slider.setAttribute("aria-valuetext", say("run.at", { step: name, steps: last }));
+    label.textContent = say("film.step", { step: name, steps: last });
+    play.textContent = say(film.playing ? "film.pause" : "film.play");
     panel.dataset.frame = name;
   }
 
@@ -35,16 +36,16 @@ export function makeAnimation(store) {
     pause();
     film.run = run;
     for (const part of [play, slider, actions, twin]) part.inert = true;
-    if (run.text === null || !run.id) return say("The animation is made when the run has ended.");
-    say(`Making the animation${PL ? "" : " (the first one takes a few seconds)"}…`);
+    if (run.text === null || !run.id) return tell(say("film.later"));
+    tell(say(PL ? "film.making" : "film.making.first"));
     const query = `?width=${Math.round(Math.max(240, Math.min(4000, stage.clientWidth)))}`;
     const made = await fetched(run.id, query).catch((error) => ({ problem: error.message }));
     if (mine !== asked) return;
-    if (made.problem) return say(`No animation: ${made.problem}.`);
+    if (made.problem) return tell(say("film.not", { problem: made.problem }));
     await draw(made, query);
     for (const part of [play, slider, actions, twin]) part.inert = false;
     if (twin.open) fill(table, run);
-    say("");
+    tell("");
   }
 
   async function draw({ data, layout, frames, config, templates }, query) {
@@ -129,20 +130,20 @@ export function makeAnimation(store) {
 }
 
 function build() {
-  const stage = el("div", { className: "dv-stage", role: "img", "aria-label": "Animation: the tokens on a grid, filled in step by step. A table follows." });
-  const play = el("button", { type: "button", className: "dv-film-play" }, "▶ Play");
-  const slider = el("input", { type: "range", className: "dv-slider", min: "0", max: "0", value: "0", "aria-label": "Step of the animation" });
+  const stage = el("div", { className: "dv-stage", role: "img", "aria-label": say("film.stage") });
+  const play = el("button", { type: "button", className: "dv-film-play" }, say("film.play"));
+  const slider = el("input", { type: "range", className: "dv-slider", min: "0", max: "0", value: "0", "aria-label": say("film.slider") });
   const label = el("span", { className: "dv-film-label" });
   const status = el("p", { className: "dv-quiet", role: "status" });
-  const html = el("a", { className: "dv-save", download: "", title: "One file that plays in any browser, without a network" }, "Export as HTML");
-  const image = (format) => el("button", { type: "button", className: "dv-toggle", title: `The frame on screen as a picture (.${format})` }, format.toUpperCase());
+  const html = el("a", { className: "dv-save", download: "", title: say("film.html.title") }, say("film.html"));
+  const image = (format) => el("button", { type: "button", className: "dv-toggle", title: say("film.image", { format }) }, format.toUpperCase());
   const png = image("png"), svg = image("svg");
   const actions = el("span", { className: "dv-toggles" }, html, png, svg);
-  const table = el("div", { className: "dv-table", tabIndex: 0, role: "region", "aria-label": "What every step did" });
-  const twin = el("details", { className: "dv-twin" }, el("summary", {}, "Show as table"), table);
+  const table = el("div", { className: "dv-table", tabIndex: 0, role: "region", "aria-label": say("film.every") });
+  const twin = el("details", { className: "dv-twin" }, el("summary", {}, say("show.table")), table);
   const panel = el("details", { className: "dv-panel dv-film" },
-    el("summary", {}, el("h3", {}, "For your slides: the order as an animation")),
-    el("p", { className: "dv-quiet" }, "Every block is a position, grey while its token is unknown, then coloured by the model's confidence when it wrote the token. Below, every token at its position and the step that wrote it. Export plays from one file, anywhere."),
+    el("summary", {}, el("h3", {}, say("film.title"))),
+    el("p", { className: "dv-quiet" }, say("film.means")),
     el("div", { className: "dv-film-bar" }, play, slider, label, actions), status, stage, twin);
   return { panel, stage, play, slider, label, status, actions, html, png, svg, table, twin };
 }
@@ -162,11 +163,11 @@ async function fetched(id, query) {
 async function script(version) {
   const theirs = window.Plotly;
   await new Promise((resolve, reject) => {
-    const fail = () => reject(new Error("the script that draws it did not come; open the panel again"));
+    const fail = () => reject(new Error(say("film.script")));
     document.head.append(el("script", { src: `${SCRIPT}?v=${encodeURIComponent(version)}`, onload: resolve, onerror: fail }));
   });
   const ours = window.Plotly;
-  if (ours?.version !== version) throw new Error(`Plotly ${version} is needed, ${ours?.version} came; reload the page`);
+  if (ours?.version !== version) throw new Error(say("film.version", { needed: version, came: ours?.version }));
   if (theirs) window.Plotly = theirs;
   return ours;
 }
@@ -174,9 +175,9 @@ async function script(version) {
 /** One row a step: what was written where, how surely, and what was taken back. */
 function fill(table, run) {
   const rows = run.records.map((record, i) => {
-    const written = record.positions.map((position, n) => `${named(run.piece(record.tokens[n]))} at ${position} (${percent(run.sureness[i + 1][position])})`);
+    const written = record.positions.map((position, n) => say("film.written", { token: named(run.piece(record.tokens[n])), pos: position, sure: percent(run.sureness[i + 1][position]) }));
     return el("tr", {}, el("th", { scope: "row" }, String(i + 1)), el("td", {}, written.join(", ") || "–"), el("td", {}, record.remasked.join(", ") || "–"));
   });
-  table.replaceChildren(el("table", {}, el("caption", {}, "What every step did"),
-    el("thead", {}, el("tr", {}, ...["step", "written, with confidence", "taken back"].map((text) => el("th", { scope: "col" }, text)))), el("tbody", {}, ...rows)));
+  table.replaceChildren(el("table", {}, el("caption", {}, say("film.every")),
+    el("thead", {}, el("tr", {}, ...["step", "film.columns.written", "taken.back"].map((key) => el("th", { scope: "col" }, say(key))))), el("tbody", {}, ...rows)));
 }

@@ -5,9 +5,10 @@ import { el } from "./dom.js";
 import { DRAWN, drawGraph, graphOf, kept, label, makeDegrees, meaning, node, proposed, strength, tauOf } from "./graph.js";
 import { number } from "./palette.js";
 import { LEFT, RIGHT, axis, inks, lazily, positions, sheet } from "./segments.js";
+import { decimal, many, say } from "./say.js";
 import { choose } from "./store.js";
 
-const NONE = "This run recorded no attention graph. Decode with dapd, or record edges (under Advanced).";
+const NONE = say("arcs.none");
 const TOP = 8, WORDS = 64, TICKS = 18; // around the arcs: above, tokens below, positions below
 const HALF = 0.4; // threshold where the run has none of its own
 const LISTED = 200; // arcs in the table
@@ -22,8 +23,8 @@ const graphed = (run) => run.records.some(({ links }) => links);
 function emptiness(run, step) {
   if (!graphed(run)) return NONE;
   const record = run.records[step - 1], open = record.confidence.filter((value) => !Number.isNaN(value)).length;
-  if (record.links) return record.links.scores.length ? null : open > 1 ? `Step ${step}: no two open tokens attend to each other.` : `Step ${step}: one open token is left, so it depends on no other.`;
-  return open ? `Step ${step} looked at no attention graph.` : `Step ${step} looked at no attention graph: every token stood, so none could depend on another.`;
+  if (record.links) return record.links.scores.length ? null : say(open > 1 ? "arcs.no_two" : "arcs.one_left", { step });
+  return say(open ? "arcs.unlooked" : "arcs.all_stood", { step });
 }
 
 /** Draws arcs, nodes and the tokens under them. */
@@ -81,12 +82,13 @@ function said({ run, step }, graph, edges, focus, cut, own) {
   if (!entry) {
     const members = graph.nodes.filter(({ set }) => set).map(({ pos }) => pos);
     const some = members.slice(0, 10).join(", ") + (members.length > 10 ? ", …" : "");
-    const drawn = `Step ${step}: ${edges.length} of ${graph.edges.length} arcs are ${own ? "above τ =" : "at least"} ${number(cut)}${edges.length > DRAWN ? `, the ${DRAWN} strongest are drawn` : ""}.`;
-    return members.length ? `${drawn} Independent set: ${some}.` : drawn;
+    const most = edges.length > DRAWN ? say("arcs.most", { n: DRAWN }) : "";
+    const drawn = say(own ? "arcs.above" : "arcs.from", { step, n: edges.length, of: graph.edges.length, cut: number(cut), most });
+    return members.length ? `${drawn} ${say("arcs.set", { some })}` : drawn;
   }
   const mine = edges.filter(({ a, b }) => a === focus || b === focus).reverse();
-  const partners = mine.slice(0, 3).map(({ a, b, normalised }) => `${word(a === focus ? b : a)} ${normalised.toFixed(2)}`);
-  const links = mine.length ? `${mine.length} arc${mine.length === 1 ? "" : "s"}, strongest to ${partners.join(", ")}` : own ? "no arc above τ" : "no arc from this threshold on";
+  const partners = mine.slice(0, 3).map(({ a, b, normalised }) => `${word(a === focus ? b : a)} ${decimal(normalised.toFixed(2))}`);
+  const links = mine.length ? many("arcs.links", mine.length, { partners: partners.join(", ") }) : say(own ? "arcs.no_link" : "arcs.no_link.cut");
   return `${word(focus)}: ${links}${entry.why ? `; ${entry.set ? "in the set" : entry.why}` : ""}.`;
 }
 
@@ -101,59 +103,59 @@ function listArcs(table, { run, step }, edges) {
 
 /** The threshold slider, on a square-root scale because thresholds are small, with the mark of tau. */
 function makeCut(change) {
-  const range = el("input", { type: "range", min: 0, max: 100, step: 1, className: "dv-cut", "aria-label": "Weakest arc shown, normalised score",
+  const range = el("input", { type: "range", min: 0, max: 100, step: 1, className: "dv-cut", "aria-label": say("arcs.weakest"),
     oninput: () => change((range.value / 100) ** 2) });
   const value = el("output", {}), mark = el("i", { className: "dv-tau", "aria-hidden": "true" });
-  const follow = el("button", { type: "button", className: "dv-toggle dv-follow", title: "Show the arcs above tau: conflicts in the eyes of the sampler", onclick: () => change(null) });
+  const follow = el("button", { type: "button", className: "dv-toggle dv-follow", title: say("arcs.follow"), onclick: () => change(null) });
   const word = el("label", {}), box = el("div", { className: "dv-threshold" }, word, el("span", { className: "dv-groove" }, range, mark), value, follow);
   function show(cut, tau, following, known) {
     range.value = Math.round(100 * Math.sqrt(cut));
     range.setAttribute("aria-valuetext", number(cut));
-    value.textContent = cut.toFixed(2);
+    value.textContent = decimal(cut.toFixed(2));
     follow.hidden = !known;
     for (const { style } of [mark, follow]) style.visibility = tau === null ? "hidden" : ""; // they keep their room
     mark.style.setProperty("--at", Math.sqrt(tau ?? 0));
-    follow.textContent = `τ ${(tau ?? 0).toFixed(2)}`;
+    follow.textContent = `τ ${decimal((tau ?? 0).toFixed(2))}`;
     follow.setAttribute("aria-pressed", String(following));
-    word.textContent = following && tau !== null ? "Arcs above" : "Arcs from";
+    word.textContent = say(following && tau !== null ? "arcs.cut.above" : "arcs.cut.from");
   }
   return { box, show };
 }
 
 /** The two views and the button of each. */
 function makeViews(parts, change) {
-  const buttons = Object.entries({ arcs: "Arcs", graph: "Graph" }).map(([name, text]) =>
-    el("button", { type: "button", className: "dv-toggle", "aria-pressed": String(name === "arcs"), onclick: () => set(name) }, text));
+  const buttons = ["arcs", "graph"].map((name) =>
+    el("button", { type: "button", className: "dv-toggle", "aria-pressed": String(name === "arcs"), onclick: () => set(name) }, say(`arcs.${name}`)));
   function set(name) {
     buttons.forEach((button, i) => button.setAttribute("aria-pressed", String(i === (name === "arcs" ? 0 : 1))));
     parts.arcs.hidden = name !== "arcs";
     parts.graph.hidden = name !== "graph";
     change(name);
   }
-  return el("div", { className: "dv-toggles", role: "group", "aria-label": "View of the graph" }, ...buttons);
+  return el("div", { className: "dv-toggles", role: "group", "aria-label": say("arcs.view") }, ...buttons);
 }
 
 function makeKey() {
   const dot = (name) => el("i", { className: `dv-dot ${name}`, "aria-hidden": "true" });
   return el("p", { className: "dv-quiet dv-dots" },
-    el("span", { className: "dv-of-set" }, dot("dv-dot-in"), "independent set of this step"), el("span", {}, dot("dv-dot-out"), el("span", {}, el("span", { className: "dv-of-set" }, "other "), "candidates")),
-    el("span", {}, el("i", { className: "dv-thick", "aria-hidden": "true" }), "darker and thicker: stronger"));
+    el("span", { className: "dv-of-set" }, dot("dv-dot-in"), say("arcs.key.set")), el("span", {}, dot("dv-dot-out"), el("span", {}, el("span", { className: "dv-of-set" }, `${say("arcs.key.other")} `), say("arcs.key.candidates"))),
+    el("span", {}, el("i", { className: "dv-thick", "aria-hidden": "true" }), say("arcs.key.thick")));
 }
 
 export function makeDepend(store) {
   const arcs = el("canvas", { className: "dv-arcs", role: "img" }), circle = el("canvas", { className: "dv-circle", role: "img" });
-  const degrees = makeDegrees((pos) => pick(pos)), table = el("div", { className: "dv-table", tabIndex: 0, role: "region", "aria-label": "Arcs of this step" });
+  const degrees = makeDegrees((pos) => pick(pos)), table = el("div", { className: "dv-table", tabIndex: 0, role: "region", "aria-label": say("arcs.table") });
   const graphView = el("div", { className: "dv-graph", hidden: true }, circle, degrees.box);
   const read = el("p", { className: "dv-read" }), none = el("p", { className: "dv-quiet" }), strengths = el("p", { className: "dv-quiet" });
-  const twin = el("details", { className: "dv-twin", ontoggle: () => ask() }, el("summary", {}, "Arcs as a table"), table);
+  const twin = el("details", { className: "dv-twin", ontoggle: () => ask() }, el("summary", {}, say("arcs.as_table")), table);
   let view = "arcs", cut = null, held = false, ink = null, placed = [];
   const slider = makeCut((value) => { cut = value; ask(); });
   const views = makeViews({ arcs, graph: graphView }, (name) => { view = name; ask(); }), key = makeKey();
   const body = el("div", { className: "dv-linked" },
-    el("p", { className: "dv-quiet" }, "An arc joins two masked tokens that attend to each other: writing both at once is a risk."),
+    el("p", { className: "dv-quiet" }, say("arcs.means")),
     strengths, key, arcs, graphView, read, slider.box, twin);
-  const panel = el("section", { className: "dv-panel dv-depend", "aria-label": "Who depends on whom" },
-    el("header", {}, el("h3", {}, "Who depends on whom"), views), none, body);
+  const panel = el("section", { className: "dv-panel dv-depend", "aria-label": say("arcs.title") },
+    el("header", {}, el("h3", {}, say("arcs.title")), views), none, body);
   /** The position whose arcs stand out: what is pointed at, or what a person chose. */
   const focused = ({ hover, pos }) => hover?.pos ?? (held ? pos : null);
   const ask = lazily(panel, store, (now) => {
@@ -172,7 +174,7 @@ export function makeDepend(store) {
       degrees.fill(state, graph, edges, focus);
     }
     read.textContent = said(state, graph, edges, focus, bound, own);
-    if (!state.playing) for (const canvas of [arcs, circle]) canvas.setAttribute("aria-label", `Attention graph of step ${step}: ${edges.length} arcs of at least ${number(bound)}. A table follows.`);
+    if (!state.playing) for (const canvas of [arcs, circle]) canvas.setAttribute("aria-label", say("arcs.canvas", { step, n: edges.length, cut: number(bound) }));
     if (twin.open && !state.playing) listArcs(table, state, edges);
   });
   store.on(({ run }, changed) => {

@@ -3,14 +3,15 @@
 import { el, named } from "./dom.js";
 import { about, said } from "./metrics.js";
 import { CIVIDIS, bin, number, percent } from "./palette.js";
+import { say } from "./say.js";
 import { focusOf } from "./store.js";
 
 export function makeCard(store) {
-  const card = el("section", { className: "dv-panel dv-card", "aria-label": "Position" });
+  const card = el("section", { className: "dv-panel dv-card", "aria-label": say("card.label") });
   store.on((state, changed) => {
     if (!state.run || !["run", "step", "pos", "hover", "grown"].some((key) => changed.has(key))) return;
     const { pos, step } = focusOf(state);
-    if (pos === null) card.replaceChildren(el("p", { className: "dv-quiet" }, "Point at a token to see what the model considered there."));
+    if (pos === null) card.replaceChildren(el("p", { className: "dv-quiet" }, say("card.hint")));
     else card.replaceChildren(...describe(state.run, pos, step));
     card.dataset.pos = pos;
     card.dataset.step = step;
@@ -24,7 +25,7 @@ function describe(run, pos, step) {
   const masked = token === run.maskId;
   const change = run.since[step][pos];
   const written = masked ? null : token;
-  const title = el("h3", {}, `Position ${pos}`, el("small", {}, place(run, pos)));
+  const title = el("h3", {}, say("card.position", { pos }), el("small", {}, place(run, pos)));
   const parts = [title, verdict(run, pos, step, masked, change, written), cause(run, pos, step)];
   const now = run.noted(step, pos).map(([name, value]) => [about(name).label, said(name, value)]);
   const later = thought?.step !== step; // numbers of a token that stood already
@@ -32,35 +33,35 @@ function describe(run, pos, step) {
     parts.push(el("p", { className: "dv-quiet" }, when(thought.step, step, masked)));
     parts.push(candidates(run, thought, written ?? undefined), facts([...thoughts(thought), ...(later ? [] : now)]));
   }
-  if (later && now.length) parts.push(el("p", { className: "dv-quiet" }, `What step ${step} looked at here:`), facts(now));
+  if (later && now.length) parts.push(el("p", { className: "dv-quiet" }, say("card.looked", { step })), facts(now));
   if (thought) parts.push(history(run, pos, step));
   return parts.filter(Boolean);
 }
 
 function place(run, pos) {
-  if (pos < run.promptLength) return "in the prompt";
-  const blocks = Math.ceil((run.length - run.promptLength) / run.spec.block_length);
-  return blocks > 1 ? `answer token ${pos - run.promptLength + 1}, block ${run.blockIndex(pos) + 1}` : `answer token ${pos - run.promptLength + 1}`;
+  if (pos < run.promptLength) return say("card.in_prompt");
+  const blocks = Math.ceil((run.length - run.promptLength) / run.spec.block_length), n = pos - run.promptLength + 1;
+  return blocks > 1 ? say("card.answer.block", { n, block: run.blockIndex(pos) + 1 }) : say("card.answer", { n });
 }
 
 function verdict(run, pos, step, masked, change, written) {
-  if (!run.open(pos)) return el("p", { className: "dv-verdict" }, pos < run.promptLength ? "given by the prompt: " : "given when this run began: ", piece(run, written));
-  if (masked) return el("p", { className: "dv-verdict" }, change ? `taken back at step ${change}` : "still masked");
+  if (!run.open(pos)) return el("p", { className: "dv-verdict" }, `${say(pos < run.promptLength ? "card.prompt" : "card.given")}: `, piece(run, written));
+  if (masked) return el("p", { className: "dv-verdict" }, change ? say("card.back", { step: change }) : say("card.masked"));
   const sure = run.sureness[step][pos];
-  return el("p", { className: "dv-verdict" }, piece(run, written), ` written at step ${change}`, sure >= 0 ? `, ${percent(sure)} sure` : "");
+  return el("p", { className: "dv-verdict" }, piece(run, written), ` ${say("card.written", { step: change })}`, sure >= 0 ? `, ${say("card.sure", { share: percent(sure) })}` : "");
 }
 
 function cause(run, pos, step) {
   const why = run.why(step, pos);
-  return why && el("p", { className: "dv-quiet dv-why", dir: "auto" }, `Why at step ${why.step}: ${why.reason}`);
+  return why && el("p", { className: "dv-quiet dv-why", dir: "auto" }, say("card.why", why));
 }
 
 const piece = (run, token) => el("b", { className: "dv-piece", dir: "auto" }, named(run.piece(token)));
 
 function when(asked, step, masked) {
-  if (step === 0) return "What the model expects here when everything is masked:";
-  if (masked || asked === step) return `What the model expected here at step ${asked}:`;
-  return `What it expected at step ${asked}, the last time it was asked:`;
+  if (step === 0) return say("card.start");
+  if (masked || asked === step) return say("card.now", { step: asked });
+  return say("card.last", { step: asked });
 }
 
 function candidates(run, thought, written) {
@@ -69,15 +70,15 @@ function candidates(run, thought, written) {
       el("span", { className: "dv-candidate", dir: "auto" }, named(run.piece(id))),
       el("span", { className: "dv-track" }, el("i", { style: `width:${100 * probability}%;background:${CIVIDIS[bin(probability)]}` })),
       el("span", { className: "dv-share" }, percent(probability)));
-    if (id === written) row.title = "the token that was written";
+    if (id === written) row.title = say("card.taken");
     return row;
   });
   return el("ol", { className: "dv-top" }, ...rows);
 }
 
 function thoughts({ confidence, entropy, score }) {
-  const pairs = [["confidence", percent(confidence)], ["entropy", `${number(entropy, 3)} nats`]];
-  return score === null ? pairs : [...pairs, ["ranked by", number(score, 3)]];
+  const pairs = [[say("confidence"), percent(confidence)], [say("entropy"), say("nats", { x: number(entropy, 3) })]];
+  return score === null ? pairs : [...pairs, [say("ranked"), number(score, 3)]];
 }
 
 function facts(pairs) {
@@ -96,7 +97,7 @@ function history(run, pos, step) {
   const line = points.map(([s, v], i) => `${i ? "L" : "M"}${x(s).toFixed(2)} ${y(v).toFixed(2)}`).join("");
   const box = document.createElement("div");
   box.className = "dv-history";
-  box.append(el("span", {}, "confidence over the steps"), spark(line, step ? x(step) : 0));
+  box.append(el("span", {}, say("card.history")), spark(line, step ? x(step) : 0));
   return box;
 }
 

@@ -1,29 +1,30 @@
 // The download menu of a run: plain links, and the code of a notebook cell to copy.
 
 import { el } from "./dom.js";
+import { language, say } from "./say.js";
 
 const EXPORT = new URL("dlmviz/export/", document.baseURI).href;
 const KINDS = {
-  npz: ["Trace (.npz)", "All of it. dlmviz opens it again."],
-  html: ["Web page (.html)", "One file to scrub through, offline."],
-  json: ["JSON", "What this page draws."],
-  csv: ["CSV", "One row a position."],
-  parquet: ["Parquet", "One row a position."],
+  npz: [say("download.npz"), say("download.npz.means")],
+  html: [say("download.html"), say("download.html.means")],
+  json: ["JSON", say("download.json.means")],
+  csv: ["CSV", say("download.csv.means")],
+  parquet: ["Parquet", say("download.csv.means")],
 };
 
 /** A button that opens the menu of one run; `kinds` are those the server can make. */
 export function makeDownloads(id, kinds, name) {
-  const address = (kind) => `${EXPORT}${encodeURIComponent(id)}.${kind}`;
+  const address = (kind) => `${EXPORT}${encodeURIComponent(id)}.${kind}${kind === "html" ? `?lang=${language}` : ""}`;
   const links = kinds.filter((kind) => kind in KINDS).map((kind) => {
     const [label, about] = KINDS[kind];
     return el("a", { href: address(kind), download: "", title: about, "data-kind": kind }, el("b", {}, label), el("span", {}, about));
   });
   const cell = kinds.includes("cell")
-    ? el("button", { type: "button", "data-kind": "cell", onclick: () => { menu.open = false; showCell(address("cell")); } }, el("b", {}, "Notebook cell"), el("span", {}, "Code to paste that opens the trace."))
+    ? el("button", { type: "button", "data-kind": "cell", onclick: () => { menu.open = false; showCell(address("cell")); } }, el("b", {}, say("download.cell")), el("span", {}, say("download.cell.means")))
     : null;
   const missing = kinds.includes("parquet") ? null
-    : el("p", { "data-kind": "no-parquet" }, el("b", {}, "Parquet"), el("span", {}, "Needs pyarrow where the app runs: pip install pyarrow."));
-  const summary = el("summary", { className: "lib-button", "aria-label": `Download ${name}`, title: "Download" }, "Download");
+    : el("p", { "data-kind": "no-parquet" }, el("b", {}, "Parquet"), el("span", {}, say("download.pyarrow")));
+  const summary = el("summary", { className: "lib-button", "aria-label": say("download.named", { name }), title: say("download") }, say("download"));
   const list = el("div", { className: "lib-list" }, ...links, missing, cell);
   const menu = el("details", { className: "lib-menu" }, summary, list);
   list.addEventListener("click", (event) => { if (event.target.closest("a")) menu.open = false; });
@@ -50,17 +51,17 @@ document.addEventListener("pointerdown", (event) => {
 /** A dialog with the code, selected, so that it can be copied wherever clipboards are closed. */
 async function showCell(address) {
   const answer = await fetch(address).catch(() => null);
-  const text = answer?.ok ? await answer.text() : "The server does not answer; is the app still running?";
-  const field = el("textarea", { className: "lib-code", readOnly: true, rows: 13, value: text, spellcheck: false, "aria-label": "Code" });
+  const text = answer?.ok ? await answer.text() : say("answers.not");
+  const field = el("textarea", { className: "lib-code", readOnly: true, rows: 13, value: text, spellcheck: false, "aria-label": say("download.code") });
   const told = el("span", { className: "lib-quiet", role: "status" });
   const copy = el("button", { type: "button", className: "lib-button lib-strong", onclick: async () => {
     field.select();
     const done = await navigator.clipboard?.writeText(text).then(() => true, () => false);
-    told.textContent = done || document.execCommand("copy") ? "Copied." : "Press Ctrl+C to copy.";
-  } }, "Copy");
-  const close = el("button", { type: "button", className: "lib-button", onclick: () => dialog.close() }, "Close");
-  const dialog = el("dialog", { className: "lib-dialog", "aria-label": "Notebook cell" },
-    el("h3", {}, "Notebook cell"), field, el("div", { className: "lib-row" }, copy, close, told));
+    told.textContent = say(done || document.execCommand("copy") ? "copied" : "copy.by_hand");
+  } }, say("copy"));
+  const close = el("button", { type: "button", className: "lib-button", onclick: () => dialog.close() }, say("close"));
+  const dialog = el("dialog", { className: "lib-dialog", "aria-label": say("download.cell") },
+    el("h3", {}, say("download.cell")), field, el("div", { className: "lib-row" }, copy, close, told));
   dialog.addEventListener("close", () => dialog.remove());
   document.querySelector(".lib-root").append(dialog);
   dialog.showModal();

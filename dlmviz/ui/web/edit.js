@@ -3,9 +3,9 @@
 import { el, named } from "./dom.js";
 import { percent } from "./palette.js";
 import { makeAsker, makeOthers } from "./others.js";
+import { many, say, translated } from "./say.js";
 
 const NONE = new Map();
-const plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
 
 /** Whether a position belongs to the answer, so that it may be edited. */
 const editable = (run, pos) => pos !== null && (run.open(pos) || (pos >= run.promptLength && pos < run.promptLength + run.spec.gen_length));
@@ -22,13 +22,12 @@ export function makeStudy(store, canvas, trigger, samplers) {
     event.preventDefault();
     acts[event.key]();
   });
-  const tool = (label, key, title, act) => el("button", { type: "button", className: "dv-toggle", title: `${title} (${key})`, onclick: act }, label);
-  const tools = el("div", { className: "dv-tools", role: "group", "aria-label": "Edit the chosen token" },
-    tool("Pin", "p", "Keep the chosen token", edits.pin), tool("Remask", "m", "Mask the chosen token again", edits.remask),
-    tool("Replace", "Enter", "Write another token there", box.ask),
-    el("button", { type: "button", className: "dv-toggle dv-on", title: "Let the model go on from this step, with this or another sampler", onclick: open }, "Continue from here"));
+  const tool = (name, key, act) => el("button", { type: "button", className: "dv-toggle", title: `${say(`edit.${name}.title`)} (${key})`, onclick: act }, say(`edit.${name}`));
+  const tools = el("div", { className: "dv-tools", role: "group", "aria-label": say("edit.tools") },
+    tool("pin", "p", edits.pin), tool("remask", "m", edits.remask), tool("replace", say("key.Enter"), box.ask),
+    el("button", { type: "button", className: "dv-toggle dv-on", title: say("edit.on.title"), onclick: open }, say("edit.on")));
   store.on(({ live }) => { for (const button of tools.children) button.disabled = live; });
-  const panel = el("section", { className: "dv-panel dv-study", "aria-label": "Ask and edit" },
+  const panel = el("section", { className: "dv-panel dv-study", "aria-label": say("edit.panel") },
     el("div", { className: "dv-acts" }, others.button, tools), others.panel, box.element);
   return { panel, bar, lineage: makeLineage(store), answer: asker.answer, begun: asker.begun };
 }
@@ -42,7 +41,7 @@ function makeEdits(store) {
 
   function change(pos, mark) {
     const { run, step } = store.state;
-    if (kept?.marks.size && kept.step !== step) return tell(`There are edits at step ${kept.step}: continue or discard them first.`);
+    if (kept?.marks.size && kept.step !== step) return tell(say("edit.elsewhere", { step: kept.step }));
     const next = new Map(marks());
     if (mark) next.set(pos, mark); else next.delete(pos);
     kept = { run, step, marks: next };
@@ -50,12 +49,12 @@ function makeEdits(store) {
     store.set({ edits: next, playing: false, told: {} });
   }
   /** Makes the edit of one kind at the chosen position, or takes it back. */
-  function toggle(kind, verb) {
+  function toggle(kind) {
     const { run, step, pos, live } = store.state;
     if (!run || live) return;
-    if (!editable(run, pos)) return tell("Choose a token of the answer first.");
+    if (!editable(run, pos)) return tell(say("edit.keep"));
     if (marks().get(pos)?.kind === kind && kept.step === step) return change(pos, null);
-    if (run.masked(step, pos)) return tell(`Nothing stands at position ${pos} yet, so there is nothing to ${verb}. Press Enter to write a token there.`);
+    if (run.masked(step, pos)) return tell(say(`edit.nothing.${kind}`, { pos }));
     change(pos, { kind, token: kind === "pin" ? run.states[step][pos] : null });
   }
   store.on((state, changed) => {
@@ -67,7 +66,7 @@ function makeEdits(store) {
   return {
     get kept() { return kept?.marks.size ? kept : null; },
     get word() { return word; },
-    pin: () => toggle("pin", "pin"), remask: () => toggle("remask", "mask again"), change, tell,
+    pin: () => toggle("pin"), remask: () => toggle("remask"), change, tell,
     discard: () => { kept = null; word = ""; store.set({ edits: new Map(), told: {} }); },
   };
 }
@@ -76,20 +75,20 @@ function makeEdits(store) {
 function makeBar(store, edits, asker, samplers) {
   let wanted = false, busy = false, problem = "";
   const text = el("span", { className: "dv-count", role: "status" });
-  const menu = el("select", { className: "dv-select", "aria-label": "Continue with" });
-  const go = el("button", { type: "button", className: "dv-jump", onclick: () => send() }, "Continue");
+  const menu = el("select", { className: "dv-select", "aria-label": say("edit.with") });
+  const go = el("button", { type: "button", className: "dv-jump", onclick: () => send() }, say("edit.go"));
   const back = el("button", { type: "button", className: "dv-toggle", onclick: () => store.set({ step: edits.kept.step, playing: false, hover: null }) });
-  const drop = el("button", { type: "button", className: "dv-toggle", onclick: () => { wanted = false; problem = ""; edits.discard(); } }, "Discard");
+  const drop = el("button", { type: "button", className: "dv-toggle", onclick: () => { wanted = false; problem = ""; edits.discard(); } }, say("edit.discard"));
   const why = el("p", { className: "dv-refused", role: "alert" });
-  const bar = el("div", { className: "dv-edits", role: "group", "aria-label": "Edit and continue", hidden: true },
-    text, el("label", {}, "Continue with ", menu), go, back, drop, why);
+  const bar = el("div", { className: "dv-edits", role: "group", "aria-label": say("edit.label"), hidden: true },
+    text, el("label", {}, `${say("edit.with")} `, menu), go, back, drop, why);
 
   async function send() {
     const { run, step } = edits.kept ?? store.state;
     busy = true; problem = ""; draw();
     const list = [...(edits.kept?.marks ?? [])].map(([position, { kind, token }]) => ({ position, kind, token }));
     const answer = await asker.ask("branch", { run: run.id, step, edits: list, sampler: menu.value || null });
-    busy = false; problem = answer.problem ?? "";
+    busy = false; problem = translated(answer.problem) ?? "";
     draw();
   }
   function draw() {
@@ -100,17 +99,17 @@ function makeBar(store, edits, asker, samplers) {
     const at = kept?.step ?? step, marks = kept?.marks ?? NONE;
     const left = run.states[at].some((token, pos) => (marks.has(pos) ? marks.get(pos).kind === "remask" : token === run.maskId));
     const only = !kept && !wanted; // there is nothing but a word to say
-    text.textContent = kept ? `${plural(marks.size, "edit")} at step ${at}` : `From step ${at}`;
+    text.textContent = kept ? many("edit.count", marks.size, { step: at }) : say("edit.from", { step: at });
     text.hidden = menu.parentNode.hidden = go.hidden = only;
     go.disabled = busy || !left || !run.id;
-    go.textContent = busy ? "Opening the model…" : "Continue";
-    back.hidden = at === step; back.textContent = `Go to step ${at}`;
-    drop.textContent = kept ? "Discard" : "Close";
-    why.textContent = edits.word || problem || (left || only ? "" : "Nothing is masked here: mask a token again (m), or go to an earlier step.");
+    go.textContent = say(busy ? "main.opening" : "edit.go");
+    back.hidden = at === step; back.textContent = say("edit.back", { step: at });
+    drop.textContent = say(kept ? "edit.discard" : "close");
+    why.textContent = edits.word || problem || (left || only ? "" : say("edit.full"));
   }
   function fill(run) {
     const knobs = Object.entries(run.spec.params).map(([name, value]) => ` · ${name} ${value}`).join("");
-    menu.replaceChildren(el("option", { value: "" }, `${run.spec.sampler}${knobs}, as before`),
+    menu.replaceChildren(el("option", { value: "" }, say("edit.before", { sampler: `${run.spec.sampler}${knobs}` })),
       ...samplers.filter((name) => name !== run.spec.sampler).map((name) => el("option", { value: name }, name)));
   }
   store.on((state, changed) => {
@@ -124,11 +123,11 @@ function makeBar(store, edits, asker, samplers) {
 /** The small box that writes a token: from the list of the position, or typed. */
 function makeBox(store, edits, asker, canvas) {
   const list = el("div", { className: "dv-choices" });
-  const input = el("input", { type: "text", className: "dv-typed", "aria-label": "One token", placeholder: "or type one token", autocomplete: "off", spellcheck: false, maxLength: 200 });
+  const input = el("input", { type: "text", className: "dv-typed", "aria-label": say("edit.single"), placeholder: say("edit.type"), autocomplete: "off", spellcheck: false, maxLength: 200 });
   const told = el("p", { className: "dv-refused", role: "alert" });
   const title = el("h3", {});
-  const form = el("form", { onsubmit: (event) => { event.preventDefault(); typed(); } }, input, el("button", { className: "dv-jump" }, "Write"));
-  const element = el("div", { className: "dv-box", popover: "auto", role: "dialog", "aria-label": "Replace a token" }, title, list, form, told);
+  const form = el("form", { onsubmit: (event) => { event.preventDefault(); typed(); } }, input, el("button", { className: "dv-jump" }, say("edit.write")));
+  const element = el("div", { className: "dv-box", popover: "auto", role: "dialog", "aria-label": say("edit.box") }, title, list, form, told);
   let pos = null;
 
   const take = (token) => { element.hidePopover(); edits.change(pos, { kind: "replace", token }); canvas.focus({ preventScroll: true }); };
@@ -139,9 +138,9 @@ function makeBox(store, edits, asker, canvas) {
     const { state } = store, { run, step, live } = state;
     if (!run || live) return;
     pos = state.pos;
-    if (!editable(run, pos)) return edits.tell("Choose a token of the answer first.");
+    if (!editable(run, pos)) return edits.tell(say("edit.keep"));
     const now = run.states[step][pos], thought = run.open(pos) ? run.thought(step, pos) : null;
-    title.textContent = `Position ${pos}: write another token`;
+    title.textContent = say("edit.title", { pos });
     const top = (thought?.top ?? []).filter(({ id }) => id >= 0 && id !== now && id !== run.maskId);
     list.replaceChildren(...top.map(({ id, probability }) => choice(id, run.piece(id), percent(probability))));
     input.value = told.textContent = "";
@@ -159,16 +158,16 @@ function makeBox(store, edits, asker, canvas) {
   }
   async function typed() {
     const { run } = store.state, text = input.value;
-    if (!text.trim()) { told.textContent = "Type one token: a word, a part of one, or a mark."; return; }
-    told.textContent = "Reading…";
+    if (!text.trim()) { told.textContent = say("edit.empty"); return; }
+    told.textContent = say("edit.reading");
     const answer = await asker.ask("ask", { kind: "token", run: run.id, text });
     if (!element.matches(":popover-open")) return;
-    told.textContent = answer.problem ?? "";
+    told.textContent = translated(answer.problem) ?? "";
     run.learn(Object.fromEntries((answer.tokens ?? []).map(({ id, piece }) => [id, piece])));
     if (answer.tokens?.length === 1) return take(answer.tokens[0].id);
     if (!answer.tokens) return;
-    told.textContent = "Two tokens read like this: choose one.";
-    list.replaceChildren(...answer.tokens.map(({ id, piece }) => choice(id, piece, piece.startsWith(" ") ? "with a space" : "as it is")));
+    told.textContent = say("edit.two");
+    list.replaceChildren(...answer.tokens.map(({ id, piece }) => choice(id, piece, say(piece.startsWith(" ") ? "edit.space" : "edit.plain"))));
     list.firstChild.focus();
   }
   return { element, ask };
@@ -183,8 +182,8 @@ function makeLineage(store) {
     line.hidden = typeof parent !== "string";
     if (line.hidden) return;
     const open = (event) => { event.preventDefault(); window.dispatchEvent(new CustomEvent("dlmviz:open", { detail: { id: parent, step } })); };
-    line.replaceChildren("Continued from ", el("a", { href: `?run=${encodeURIComponent(parent)}#step=${step}`, onclick: open }, parent),
-      ` at step ${step}`, edits?.length ? `, with ${plural(edits.length, "edit")}` : "");
+    line.replaceChildren(`${say("edit.parent")} `, el("a", { href: `?run=${encodeURIComponent(parent)}#step=${step}`, onclick: open }, parent),
+      ` ${say("edit.parent.at", { step })}`, edits?.length ? many("edit.parent.edits", edits.length) : "");
   });
   return line;
 }

@@ -1,6 +1,7 @@
 // This step's attention graph as numbers, and drawn as nodes on a circle; degrees as a table.
 
 import { el, named } from "./dom.js";
+import { decimal, say } from "./say.js";
 import { sheet } from "./segments.js";
 
 const MOST = 64; // nodes that a circle has room for
@@ -31,10 +32,9 @@ export function tauOf(run, step) {
 
 /** What the strength of an arc is, and which are drawn, in words. */
 export function meaning(run) {
-  const shown = "Drawn are the six strongest of each token";
-  if (!run.signals.has("independent")) return `Strength: the attention score of the two, divided by the strongest score of either; the larger quotient counts. ${shown}.`;
-  const whole = "the strongest score of all", later = "the strongest score of the one that the sampler came to later";
-  return `Strength, as this sampler compares it with τ: the attention score of the two, divided by ${overall(run) ? whole : later}. Above τ the later one has to wait. ${shown}, and every conflict that the sampler named.`;
+  const drawn = say("graph.drawn");
+  if (!run.signals.has("independent")) return say("graph.plain", { drawn });
+  return say(overall(run) ? "graph.whole" : "graph.later", { drawn });
 }
 
 /** Whether one divisor serves all pairs, as in the text of DAPD; its codes take one a position. */
@@ -146,12 +146,12 @@ export function drawGraph(canvas, ink, { run, step }, graph, edges, focus) {
 }
 
 /** Why a node is in the set or not, in words; empty where no set was made. */
-const verdict = ({ set, why }) => (set ? "in the set" : why === "independent" ? "" : why);
+const verdict = ({ set, why }) => (set ? say("set.in") : why === "independent" ? "" : why);
 
 /** The table of degrees, highest first. Rows are kept and filled anew. Returns {box, fill}. */
 export function makeDegrees(pick) {
   const body = el("tbody"), head = el("tr"), note = el("caption");
-  const box = el("div", { className: "dv-table dv-degrees", tabIndex: 0, role: "group", "aria-label": "Degrees" },
+  const box = el("div", { className: "dv-table dv-degrees", tabIndex: 0, role: "group", "aria-label": say("graph.degrees") },
     el("table", {}, note, el("thead", {}, head), body));
   const rows = [];
   const row = () => {
@@ -167,14 +167,14 @@ export function makeDegrees(pick) {
     const weighed = graph.nodes.some(({ degree }) => degree !== undefined), sets = run.signals.has("independent");
     const order = (entry) => (weighed ? entry.degree ?? 0 : arcs.get(entry.pos) ?? 0);
     const listed = [...graph.nodes].sort((p, q) => order(q) - order(p) || p.pos - q.pos).slice(0, MOST);
-    note.textContent = graph.nodes.length > MOST ? `The ${MOST} highest of ${graph.nodes.length}` : `Step ${step}`;
-    head.replaceChildren(...["position", "proposed", weighed ? "degree" : "arcs", sets ? "in the set?" : "why"].map((text) => el("th", { scope: "col" }, text)));
+    note.textContent = graph.nodes.length > MOST ? say("graph.highest", { n: MOST, of: graph.nodes.length }) : say("graph.step", { step });
+    head.replaceChildren(...["position", "graph.proposed", weighed ? "metric.degree" : "graph.arcs", sets ? "graph.in_set" : "why"].map((key) => el("th", { scope: "col" }, say(key))));
     while (rows.length < listed.length) row();
     rows.forEach(({ line, cells }, i) => {
       const entry = listed[i];
       line.hidden = !entry;
       if (!entry) return;
-      const texts = [entry.pos, label(run, proposed(run, step, entry.pos), 10), weighed ? (entry.degree ?? 0).toFixed(3) : arcs.get(entry.pos) ?? 0, verdict(entry)];
+      const texts = [entry.pos, label(run, proposed(run, step, entry.pos), 10), weighed ? decimal((entry.degree ?? 0).toFixed(3)) : arcs.get(entry.pos) ?? 0, verdict(entry)];
       texts.forEach((text, j) => { if (cells[j].textContent !== String(text)) cells[j].textContent = text; });
       line.classList.toggle("dv-member", entry.set);
       line.classList.toggle("dv-lit", entry.pos === focus);

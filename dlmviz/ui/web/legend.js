@@ -2,18 +2,19 @@
 
 import { el } from "./dom.js";
 import { CIVIDIS } from "./palette.js";
+import { say } from "./say.js";
 import { badge } from "./tokens.js";
 
 /** The scale of the cells, with numbers. */
 export function makeScale() {
   const bins = CIVIDIS.map((colour) => el("i", { style: `background:${colour}` }));
-  return el("div", { className: "dv-scale", role: "img", "aria-label": "Colour of a token: the model's confidence when it was written, dark blue is 0 percent, yellow is 100 percent" },
-    el("span", {}, "confidence 0"), el("span", { className: "dv-bins" }, ...bins), el("span", {}, "100 %"));
+  return el("div", { className: "dv-scale", role: "img", "aria-label": say("tokens.scale") },
+    el("span", {}, say("tokens.scale.low")), el("span", { className: "dv-bins" }, ...bins), el("span", {}, "100 %"));
 }
 
 /** What the marks on tokens mean: only those that this run has. */
 export function makeLegend(store) {
-  const legend = el("p", { className: "dv-legend", role: "note", "aria-label": "Marks on tokens" });
+  const legend = el("p", { className: "dv-legend", role: "note", "aria-label": say("tokens.legend") });
   const item = (text, ...swatch) => el("span", {}, el("i", { className: "dv-swatch", "aria-hidden": "true" }, ...swatch), text);
   const bar = (name) => el("span", { className: `dv-mark ${name}` });
   const edit = (kind, text) => item(text, el("span", { className: "dv-mark dv-hand" }, badge(kind)));
@@ -27,12 +28,12 @@ export function makeLegend(store) {
     if (known === has.join()) return;
     known = has.join();
     const make = {
-      new: () => [item("new", el("span", { className: "dv-mark dv-fresh" }))],
-      slow: () => [item("slow", bar("dv-slow")), item("fast", bar("dv-fast"))],
-      set: () => [item("independent set", bar("dv-in-set"))],
-      back: () => [item("taken back", el("span", { className: "dv-mark dv-taken-back" }, badge("remask")))],
-      asked: () => [item("chosen by the other sampler", bar("dv-asked-key"))],
-      pin: () => [edit("pin", "pinned by hand")], replace: () => [edit("replace", "replaced by hand")], remask: () => [edit("remask", "masked by hand")],
+      new: () => [item(say("tokens.new"), el("span", { className: "dv-mark dv-fresh" }))],
+      slow: () => [item(say("slow"), bar("dv-slow")), item(say("fast"), bar("dv-fast"))],
+      set: () => [item(say("set.independent"), bar("dv-in-set"))],
+      back: () => [item(say("taken.back"), el("span", { className: "dv-mark dv-taken-back" }, badge("remask")))],
+      asked: () => [item(say("tokens.asked"), bar("dv-asked-key"))],
+      pin: () => [edit("pin", say("tokens.pin"))], replace: () => [edit("replace", say("tokens.replace"))], remask: () => [edit("remask", say("tokens.remask"))],
     };
     legend.replaceChildren(...has.flatMap((name) => make[name]()));
   });

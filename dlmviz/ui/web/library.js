@@ -3,13 +3,14 @@
 import { makeDownloads } from "./downloads.js";
 import { el, icon } from "./dom.js";
 import { number } from "./palette.js";
+import { around, decimal, locale, many, say } from "./say.js";
 import { act, list, take } from "./shelf.js";
 import { showTab } from "./tabs.js";
 
 const STAR = "M12 3.2l2.7 5.6 6.1.8-4.5 4.2 1.1 6.1-5.4-3-5.4 3 1.1-6.1L3.2 9.6l6.1-.8z";
 const PEN = "M4 16.5V20h3.5L17.8 9.7l-3.5-3.5zM20.7 6.8a1 1 0 000-1.4l-2.1-2.1a1 1 0 00-1.4 0l-1.7 1.7 3.5 3.5z";
 const BIN = "M6 8h12l-1 12.5H7zM9 4h6l1 1.5h4v2H4v-2h4z";
-const COLUMNS = [["", "lib-star"], ["Run", ""], ["Sampler", "lib-wide"], ["Model", "lib-wide"], ["NFE", "lib-wide lib-digits"], ["TPF", "lib-wide lib-digits"], ["Saved", "lib-wide"], ["", ""]];
+const COLUMNS = [["", "lib-star"], [say("library.run"), ""], [say("form.sampler"), "lib-wide"], [say("form.model"), "lib-wide"], ["NFE", "lib-wide lib-digits"], ["TPF", "lib-wide lib-digits"], [say("library.saved"), "lib-wide"], ["", ""]];
 const PATIENCE = 12000; // ms for which Undo stays in sight, longer while it has the focus
 
 /** Fills the page once, and keeps it fresh whenever it is shown. */
@@ -17,6 +18,7 @@ export function mount(element) {
   const root = element.querySelector(".lib-root");
   if (!root || root.dataset.mounted) return;
   root.dataset.mounted = "yes";
+  root.setAttribute("aria-label", say("tabs.library"));
   const page = build(root);
   window.addEventListener("dlmviz:tab", ({ detail }) => { if (detail === "library") page.fresh(); });
   listenForDrops(page);
@@ -24,13 +26,13 @@ export function mount(element) {
 }
 
 function build(root) {
-  const search = el("input", { type: "search", className: "lib-search", placeholder: "Search names, prompts, answers, settings", "aria-label": "Search the library" });
+  const search = el("input", { type: "search", className: "lib-search", placeholder: say("library.search"), "aria-label": say("library.search.label") });
   const picker = el("input", { type: "file", accept: ".npz", multiple: true, hidden: true });
-  const add = el("button", { type: "button", className: "lib-button", title: "Add runs that were saved as .npz files", onclick: () => picker.click() }, "Import…");
+  const add = el("button", { type: "button", className: "lib-button", title: say("library.import.title"), onclick: () => picker.click() }, say("library.import"));
   const count = el("p", { className: "lib-quiet", role: "status" }), note = el("p", { className: "lib-note", role: "alert", hidden: true });
   const place = el("div", { className: "lib-place" }), toast = el("div", { className: "lib-toast", role: "status", hidden: true });
   const parts = { root, search, picker, count, note, place, toast };
-  root.replaceChildren(el("header", {}, el("h2", {}, "Library"), count, search, add, picker), note, place, toast);
+  root.replaceChildren(el("header", {}, el("h2", {}, say("tabs.library")), count, search, add, picker), note, place, toast);
   const page = { parts, newest: new Set(), fresh: (focus) => refresh(page, focus), say: (text) => { note.textContent = text; note.hidden = !text; } };
   let timer = 0;
   search.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(() => page.fresh(), 150); });
@@ -54,22 +56,22 @@ async function refresh(page, focus = null) {
 }
 
 const counted = (drawn, found, all) =>
-  (found < all ? `${found} of ${all} runs` : `${all} run${all === 1 ? "" : "s"}`) + (drawn < found ? `, the first ${drawn} shown: search to find others` : "");
+  (found < all ? say("library.count.of", { n: found, of: all }) : many("library.count", all)) + (drawn < found ? say("library.count.first", { n: drawn }) : "");
 
 const linkOf = (page, id) => page.parts.place.querySelector(`tr[data-id="${CSS.escape(id)}"] .lib-open`);
 
 function table(page, runs, kinds) {
-  const head = COLUMNS.map(([label, className], i) => el("th", { scope: "col", className }, label || el("span", { className: "lib-unseen" }, i ? "Actions" : "Pin")));
+  const head = COLUMNS.map(([label, className], i) => el("th", { scope: "col", className }, label || el("span", { className: "lib-unseen" }, say(i ? "library.actions" : "library.pin"))));
   return el("table", { className: "lib-table" }, el("thead", {}, el("tr", {}, ...head)), el("tbody", {}, ...runs.map((run) => row(page, run, kinds))));
 }
 
 const label = (run) => run.name || run.prompt?.trim() || run.id;
 
 function row(page, run, kinds) {
-  const name = label(run), tpf = run.tpf === null ? "–" : run.tpf.toFixed(2);
+  const name = label(run), tpf = run.tpf === null ? "–" : decimal(run.tpf.toFixed(2));
   const saved = new Date(run.created * 1000);
-  const when = el("time", { dateTime: saved.toISOString(), title: saved.toLocaleString() }, saved.toLocaleString(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" }));
-  const star = el("button", { type: "button", className: "lib-icon lib-pin", "aria-pressed": String(run.pinned), "aria-label": `Pin ${name}`, title: run.pinned ? "Pinned at the top: press to let go" : "Pin at the top",
+  const when = el("time", { dateTime: saved.toISOString(), title: saved.toLocaleString(locale) }, saved.toLocaleString(locale, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" }));
+  const star = el("button", { type: "button", className: "lib-icon lib-pin", "aria-pressed": String(run.pinned), "aria-label": say("library.pin.named", { name }), title: say(run.pinned ? "library.pinned" : "library.pin.top"),
     onclick: () => done(page, act(run.id, "pin", { pinned: !run.pinned }), run.id, ".lib-pin") }, icon(STAR));
   const cells = [
     [star, "lib-star"], [about(page, run, name, tpf), "lib-about"], [run.sampler ?? "–", "lib-wide"], [run.model ?? "–", "lib-wide lib-model"],
@@ -84,11 +86,11 @@ function row(page, run, kinds) {
 function about(page, run, name, tpf) {
   const open = run.problem
     ? el("span", { className: "lib-open lib-damaged", tabIndex: -1 }, el("bdi", {}, name))
-    : el("button", { type: "button", className: "lib-open", title: "Open in Inspect", onclick: () => inspect(run.id) }, el("bdi", {}, name));
-  const rename = el("button", { type: "button", className: "lib-icon lib-rename", "aria-label": `Rename ${name}`, title: "Rename (F2)", onclick: () => edit(page, run, name) }, icon(PEN));
-  const parent = run.parent && el("p", { className: "lib-parent" }, "↳ continues ",
-    run.parent_name === null ? "a run that is not here" : el("button", { type: "button", onclick: () => inspect(run.parent) }, el("bdi", {}, run.parent_name)),
-    run.step === null ? "" : ` from step ${run.step}`);
+    : el("button", { type: "button", className: "lib-open", title: say("library.open"), onclick: () => inspect(run.id) }, el("bdi", {}, name));
+  const rename = el("button", { type: "button", className: "lib-icon lib-rename", "aria-label": say("library.rename", { name }), title: say("library.rename.title"), onclick: () => edit(page, run, name) }, icon(PEN));
+  const parent = run.parent && el("p", { className: "lib-parent" }, `${say("library.continues")} `,
+    run.parent_name === null ? say("library.continues.gone") : el("button", { type: "button", onclick: () => inspect(run.parent) }, el("bdi", {}, run.parent_name)),
+    run.step === null ? "" : ` ${say("library.continues.step", { step: run.step })}`);
   return el("div", {}, el("div", { className: "lib-title" }, open, rename),
     run.problem ? el("p", { className: "lib-problem" }, run.problem) : null,
     run.name && run.prompt ? el("p", { className: "lib-prompt", dir: "auto" }, run.prompt) : null, parent || null,
@@ -96,7 +98,7 @@ function about(page, run, name, tpf) {
 }
 
 function actions(page, run, name, kinds) {
-  const remove = el("button", { type: "button", className: "lib-icon lib-delete", "aria-label": `Delete ${name}`, title: "Delete (Del)", onclick: () => remover(page, run, name) }, icon(BIN));
+  const remove = el("button", { type: "button", className: "lib-icon lib-delete", "aria-label": say("library.delete", { name }), title: say("library.delete.title"), onclick: () => remover(page, run, name) }, icon(BIN));
   return el("div", { className: "lib-row" }, makeDownloads(run.id, run.problem ? ["npz"] : kinds, name), remove);
 }
 
@@ -118,7 +120,7 @@ function inspect(id) {
 /** Puts a field in the place of the name: Enter keeps what was typed, Escape does not. */
 function edit(page, run, name) {
   const title = linkOf(page, run.id).closest(".lib-title"), old = [...title.childNodes];
-  const field = el("input", { type: "text", className: "lib-field", value: run.name, maxLength: 120, placeholder: name, "aria-label": `New name of ${name}` });
+  const field = el("input", { type: "text", className: "lib-field", value: run.name, maxLength: 120, placeholder: name, "aria-label": say("library.name", { name }) });
   let over = false;
   const end = (keep) => {
     if (over) return;
@@ -154,8 +156,8 @@ function offerUndo(page, run, name) {
   const undo = el("button", { type: "button", className: "lib-button", onclick: async () => {
     hide();
     await done(page, act(run.id, "undelete"), run.id);
-  } }, "Undo");
-  toast.replaceChildren(el("span", {}, "Deleted “", el("bdi", {}, name), "”."), undo);
+  } }, say("library.undo"));
+  toast.replaceChildren(el("span", {}, ...around("library.deleted", () => el("bdi", {}, name))), undo);
   toast.hidden = false;
   undo.focus();
   clearTimeout(page.timer);
@@ -178,15 +180,15 @@ function rowKeys(page, event) {
 }
 
 function empty(page) {
-  return el("div", { className: "lib-empty" }, el("h3", {}, "No runs yet"),
-    el("p", {}, "Every run that you decode in Inspect is kept here. A run that was saved elsewhere comes in by dropping its .npz file on this page."),
-    el("div", { className: "lib-row" }, el("button", { type: "button", className: "lib-button lib-strong", onclick: () => showTab("inspect") }, "Decode one"),
-      el("button", { type: "button", className: "lib-button", onclick: () => page.parts.picker.click() }, "Import a file…")));
+  return el("div", { className: "lib-empty" }, el("h3", {}, say("library.empty")),
+    el("p", {}, say("library.empty.means")),
+    el("div", { className: "lib-row" }, el("button", { type: "button", className: "lib-button lib-strong", onclick: () => showTab("inspect") }, say("library.decode")),
+      el("button", { type: "button", className: "lib-button", onclick: () => page.parts.picker.click() }, say("library.file"))));
 }
 
 function nothing(page, query) {
   const clear = () => { page.parts.search.value = ""; page.parts.search.focus(); page.fresh(); };
-  return el("div", { className: "lib-empty" }, el("p", {}, "No run holds “", el("bdi", {}, query), "”."), el("button", { type: "button", className: "lib-button", onclick: clear }, "Show all"));
+  return el("div", { className: "lib-empty" }, el("p", {}, ...around("library.nothing", () => el("bdi", {}, query))), el("button", { type: "button", className: "lib-button", onclick: clear }, say("library.all")));
 }
 
 /** Imports files, shows the Library, and says what was refused. */
@@ -194,7 +196,7 @@ async function bring(page, files) {
   if (!files.length) return;
   page.say("");
   showTab("library");
-  page.parts.count.textContent = "Importing…";
+  page.parts.count.textContent = say("library.importing");
   const { ids, problems } = await take(files);
   page.newest = new Set(ids);
   page.parts.search.value = ids.length ? "" : page.parts.search.value;

@@ -2,6 +2,7 @@
 
 import { el } from "./dom.js";
 import { drawn, offered } from "./metrics.js";
+import { say } from "./say.js";
 import { select } from "./selection.js";
 import { choose, goTo } from "./store.js";
 
@@ -50,10 +51,10 @@ export async function arrive(store, open, otherwise) {
 /** The sentence for a link that leads nowhere; it goes when a person opens something else. */
 function lost(store, wanted) {
   const shown = wanted.length > 64 ? `${wanted.slice(0, 64)}…` : wanted;
-  const sentence = `There is no run “${shown}” here. It may lie in another store, or it was deleted: ask for its file and open that.`;
-  const rest = store.state.run ? " A recorded run is shown instead." : "";
+  const sentence = say("link.none", { run: shown });
+  const rest = store.state.run ? ` ${say("link.instead")}` : "";
   const box = el("div", { className: "dv-lost", role: "alert" }, el("p", {}, sentence + rest),
-    el("button", { type: "button", className: "dv-toggle", onclick: () => box.remove() }, "Close"));
+    el("button", { type: "button", className: "dv-toggle", onclick: () => box.remove() }, say("close")));
   document.querySelector(".dv-root").prepend(box);
   store.on((state, changed) => { if (changed.has("run")) box.remove(); });
 }
@@ -80,35 +81,32 @@ function keepAddress(store) {
 
 /** The Share button with its dialog. */
 export function makeShare(store) {
-  const link = el("textarea", { className: "dv-link", readOnly: true, rows: 3, "aria-label": "Link to this step", onfocus: () => link.select() });
+  const link = el("textarea", { className: "dv-link", readOnly: true, rows: 3, "aria-label": say("link.label"), onfocus: () => link.select() });
   const told = el("span", { className: "dv-quiet", role: "status" });
   const note = el("p", { className: "dv-quiet" });
   const copy = el("button", { type: "button", className: "dv-jump", onclick: async () => {
-    told.textContent = (await copied(link)) ? "Copied." : "Press Ctrl+C to copy.";
-  } }, "Copy");
-  const close = el("button", { type: "button", className: "dv-toggle", onclick: () => dialog.close() }, "Close");
-  const dialog = el("dialog", { className: "dv-dialog dv-share-dialog", "aria-label": "Share" },
-    el("h3", {}, "Share this step"), link, note, el("div", { className: "dv-actions" }, copy, close, told));
+    told.textContent = say((await copied(link)) ? "copied" : "copy.by_hand");
+  } }, say("copy"));
+  const close = el("button", { type: "button", className: "dv-toggle", onclick: () => dialog.close() }, say("close"));
+  const dialog = el("dialog", { className: "dv-dialog dv-share-dialog", "aria-label": say("link.share") },
+    el("h3", {}, say("link.title")), link, note, el("div", { className: "dv-actions" }, copy, close, told));
   dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
   const show = () => {
     store.set({ playing: false });
     const { state } = store, { run } = state;
     link.value = linkTo(state);
-    note.textContent = `Opens this run, paused at step ${state.step} of ${run.steps}. ${reach(run)}`;
+    note.textContent = `${say("link.opens", { step: state.step, steps: run.steps })} ${reach(run)}`;
     told.textContent = "";
     dialog.showModal();
     link.focus();
   };
-  const button = el("button", { type: "button", className: "dv-toggle dv-share", hidden: true, title: "A link to this run, step and position", onclick: show }, "Share");
+  const button = el("button", { type: "button", className: "dv-toggle dv-share", hidden: true, title: say("link.button"), onclick: show }, say("link.share"));
   store.on(({ run, live }) => { button.hidden = !run || live || nameOf(run) === null; });
   const place = el("span", { className: "dv-sharing" }, button, dialog);
   return place;
 }
 
-const reach = (run) =>
-  run.info.kept === false
-    ? "This run is not in the store: the link works until the app ends. Save gives you its file."
-    : "The link works wherever this store is served, also after a restart.";
+const reach = (run) => say(run.info.kept === false ? "link.spare" : "link.kept");
 
 /** Copies the text of a field; clipboards are closed to pages that come over plain http. */
 async function copied(field) {

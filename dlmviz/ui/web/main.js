@@ -12,6 +12,7 @@ import { makeMap } from "./map.js";
 import { makeAnswer, makeNumbers } from "./numbers.js";
 import { makePresenter } from "./present.js";
 import { Run } from "./run.js";
+import { around, decimal, say, translated } from "./say.js";
 import { makeSelection, selectionKeys } from "./selection.js";
 import { makeSegments } from "./segments.js";
 import { makeSnapshots } from "./snapshots.js";
@@ -20,8 +21,6 @@ import { canvasKeys, makeTokens, sentence } from "./tokens.js";
 import { makeTransport } from "./transport.js";
 
 const RUNS = new URL("dlmviz/runs/", document.baseURI).href;
-const GONE = "the server no longer has this run: choose another one, or open its file";
-const SILENT = "the server does not answer: see whether the app still runs, then reload the page";
 
 /** Mounts the view into a component once. `watch` and `props` are those of the component. */
 export function mount(element, props, watch, trigger) {
@@ -38,7 +37,7 @@ export function mount(element, props, watch, trigger) {
   window.addEventListener("dlmviz:stopped", () => receive({ type: "stopped" }));
   window.addEventListener("dlmviz:ended", () => receive({ type: "ended" }));
   window.addEventListener("dlmviz:open", ({ detail }) => receive({ type: "open", ...detail }));
-  document.querySelector("#decode")?.addEventListener("click", () => note("Opening the model…"));
+  document.querySelector("#decode")?.addEventListener("click", () => note(say("main.opening")));
   if (props.value) receive(JSON.parse(props.value));
   return store;
 }
@@ -49,23 +48,23 @@ function layout(root, store, trigger) {
   canvas.addEventListener("keydown", selectionKeys(store));
   canvas.addEventListener("keydown", canvasKeys(store, keys));
   const study = makeStudy(store, canvas, trigger, root.dataset.samplers.split(" "));
-  const toggle = (key, label, title) => {
-    const button = el("button", { type: "button", className: "dv-toggle", title, "aria-pressed": "false",
-      onclick: () => store.set({ [key]: !store.state[key] }) }, label);
+  const toggle = (key) => {
+    const button = el("button", { type: "button", className: "dv-toggle", title: say(`main.${key}.title`), "aria-pressed": "false",
+      onclick: () => store.set({ [key]: !store.state[key] }) }, say(`main.${key}`));
     store.on((state) => button.setAttribute("aria-pressed", String(state[key])));
     return button;
   };
   const view = {
-    title: el("h2", {}, "Loading…"), look: el("p", { className: "dv-look" }), caption: el("p", { className: "dv-quiet" }), hint: el("p", { className: "dv-hint" }),
-    runs: el("select", { className: "dv-select", "aria-label": "Recorded runs", hidden: true }),
-    save: el("a", { className: "dv-save", hidden: true, download: "", title: "Download this run as a file (.npz)" }, "Save"),
+    title: el("h2", {}, say("page.loading")), look: el("p", { className: "dv-look" }), caption: el("p", { className: "dv-quiet" }), hint: el("p", { className: "dv-hint" }),
+    runs: el("select", { className: "dv-select", "aria-label": say("main.recorded"), hidden: true }),
+    save: el("a", { className: "dv-save", hidden: true, download: "", title: say("main.save.title") }, say("main.save")),
   };
-  const watchPanel = el("section", { className: "dv-panel dv-watch", "aria-label": "Token canvas" },
+  const watchPanel = el("section", { className: "dv-panel dv-watch", "aria-label": say("main.canvas") },
     el("header", {}, view.title, el("div", { className: "dv-tools" }, view.runs, makeShare(store), view.save, makeSnapshots(store))),
     el("div", { className: "dv-about" }, view.look, view.caption, study.lineage),
     prompt, canvas, view.hint,
     el("footer", {}, makeScale(), makeLegend(store), el("span", { className: "dv-toggles" },
-      toggle("order", "Order", "Number every token by the step that wrote it (n)"), toggle("spaces", "Spaces", "Show spaces (s)"), makePresenter())),
+      toggle("order"), toggle("spaces"), makePresenter())),
     study.bar, bar);
   const numbers = el("section", { className: "dv-panel" }, makeNumbers(store), makeAnswer(store));
   Object.assign(view, study);
@@ -82,7 +81,7 @@ function layout(root, store, trigger) {
   return view;
 }
 
-const hint = () => ["Grey blocks are unknown tokens. Press ", el("kbd", {}, "Space"), " to watch the model fill them in."];
+const hint = () => around("main.hint", (key) => el("kbd", {}, key));
 
 const said = (run, step) => sentence(run, step).replace(/^s/, "S");
 
@@ -99,7 +98,7 @@ function receiver(store, view) {
     const answer = await fetch(RUNS + encodeURIComponent(id) + query).catch(() => null);
     const told = await answer?.json().catch(() => null); // of an empty answer, or a cut one: nothing
     if (mine !== token) return false;
-    refused = told?.problem ?? (answer ? GONE : SILENT);
+    refused = translated(told?.problem) ?? say(answer ? "server.gone" : "main.silent");
     if (answer?.status !== 200 || !told) return false;
     then({ ...told, id });
     return true;
@@ -118,11 +117,11 @@ function receiver(store, view) {
   const act = {
     open: async ({ id, note: text, step = 0 }) => {
       if (await open(id, (header) => show(new Run(header), { step }))) note(text ?? "");
-      else { note(refused, true); if (!store.state.run) empty(view, "This run cannot be shown", refused); }
+      else { note(refused, true); if (!store.state.run) empty(view, say("main.unshown"), refused); }
     },
-    gallery: ({ runs, id }) => { gallery(view, runs, (chosen) => act.open({ id: chosen })); arrive(store, (wanted) => open(wanted, undefined, "?link"), () => (id ? act.open({ id }) : empty(view, "No recorded run here"))).then(focusCanvas); },
+    gallery: ({ runs, id }) => { gallery(view, runs, (chosen) => act.open({ id: chosen })); arrive(store, (wanted) => open(wanted, undefined, "?link"), () => (id ? act.open({ id }) : empty(view, say("main.none")))).then(focusCanvas); },
     answer: (message) => view.answer(message),
-    begin: ({ header }) => { token++; view.begun(); show(new Run(header), { live: true, follow: true }); note("Decoding…"); reveal(); },
+    begin: ({ header }) => { token++; view.begun(); show(new Run(header), { live: true, follow: true }); note(say("main.decoding")); reveal(); },
     steps: ({ id, first, steps, pieces }) => {
       const { run, follow } = store.state;
       if (run?.id !== id || first > run.steps) return;
@@ -141,7 +140,7 @@ function receiver(store, view) {
       else settle(saved);
     },
     show: ({ run }) => { show(new Run(run)); focusCanvas(); }, // a run that the page itself holds
-    stopped: () => { if (store.state.live) { note("Stopped."); end(); } },
+    stopped: () => { if (store.state.live) { note(say("main.stopped")); end(); } },
     ended: () => { if (store.state.live) end(); },
     problem: ({ text }) => { note(text, true); if (store.state.live) end(); },
   };
@@ -158,14 +157,14 @@ function describe(view, run) {
   view.title.textContent = info.title ?? `${spec.sampler}${knobs}`;
   view.look.textContent = info.look ?? "";
   const rule = info.title ? [`${spec.sampler}${knobs}`] : [];
-  view.caption.textContent = [...rule, spec.model, `${spec.gen_length} tokens in blocks of ${spec.block_length}`, `temperature ${spec.temperature}`, `seed ${spec.seed}`].join(" · ");
+  view.caption.textContent = [...rule, spec.model, say("run.lengths", { length: spec.gen_length, block: spec.block_length }), say("run.temperature", { x: decimal(spec.temperature) }), say("run.seed", { x: spec.seed })].join(" · ");
   view.save.hidden = !run.id || run.text === null;
   view.save.href = `${RUNS}${encodeURIComponent(run.id)}.npz`;
 }
 
 function gallery(view, runs, chosen) {
   view.runs.hidden = runs.length < 2;
-  view.runs.replaceChildren(el("option", { value: "" }, "Recorded runs…"), ...runs.map(({ id, title }) => el("option", { value: id }, title)));
+  view.runs.replaceChildren(el("option", { value: "" }, say("main.recorded.choose")), ...runs.map(({ id, title }) => el("option", { value: id }, title)));
   view.runs.onchange = () => { if (view.runs.value) chosen(view.runs.value); view.runs.value = ""; };
 }
 
@@ -173,8 +172,8 @@ function gallery(view, runs, chosen) {
 function empty(view, title, why = "") {
   view.title.textContent = title;
   view.look.textContent = why;
-  const other = view.runs.hidden ? "" : "Choose another recorded run above. ";
-  view.caption.textContent = other + (document.querySelector("#run-view") ? "Press an example and Decode, or open a saved run." : "");
+  const other = view.runs.hidden ? "" : `${say("main.choose")} `;
+  view.caption.textContent = other + (document.querySelector("#run-view") ? say("main.decode") : "");
 }
 
 /** Keys work at once: whoever opens the page may press Space. */
@@ -186,7 +185,7 @@ function focusCanvas() {
 function note(text, problem = false) {
   const line = document.querySelector(".dv-note");
   if (!line) return;
-  line.textContent = text;
+  line.textContent = translated(text);
   line.classList.toggle("dv-problem", problem);
 }
 

@@ -2,6 +2,7 @@
 
 import { el } from "./dom.js";
 import { about, absence, colour, drawn, legend, offered, said, scaleOf, valueOf } from "./metrics.js";
+import { say } from "./say.js";
 import { brush } from "./selection.js";
 import { choose, focusOf, goTo } from "./store.js";
 
@@ -14,11 +15,11 @@ export function makeMap(store) {
   const caption = el("p", { className: "dv-quiet" });
   const read = el("p", { className: "dv-read" });
   const scale = el("div", { className: "dv-scale" });
-  const menu = el("select", { className: "dv-select", "aria-label": "What the map shows", onchange: () => store.set({ metric: menu.value }) });
-  const table = el("div", { className: "dv-table", tabIndex: 0, role: "region", "aria-label": "The map's numbers at this step" });
-  const details = el("details", { className: "dv-twin" }, el("summary", {}, "Show as table"), table);
-  const panel = el("section", { className: "dv-panel dv-map", "aria-label": "Map of steps and positions" },
-    el("header", {}, el("h3", {}, "Every step, every position"), menu),
+  const menu = el("select", { className: "dv-select", "aria-label": say("map.menu"), onchange: () => store.set({ metric: menu.value }) });
+  const table = el("div", { className: "dv-table", tabIndex: 0, role: "region", "aria-label": say("map.numbers") });
+  const details = el("details", { className: "dv-twin" }, el("summary", {}, say("show.table")), table);
+  const panel = el("section", { className: "dv-panel dv-map", "aria-label": say("map.label") },
+    el("header", {}, el("h3", {}, say("map.title")), menu),
     caption, el("div", { className: "dv-frame" }, field), el("footer", {}, scale, read), details);
   const picture = makePicture(panel, field);
   let shown = null; // the metric on screen
@@ -46,7 +47,7 @@ export function makeMap(store) {
     const stale = fresh || grown || changed.has("theme") || changed.has("live");
     if (stale || ["step", "pos", "hover", "selection"].some((key) => changed.has(key))) draw(stale);
     const { pos, step } = focusOf(state);
-    read.textContent = pos === null || !step ? "Drag sideways to select positions." : readout(run, name, step, pos);
+    read.textContent = pos === null || !step ? say("map.drag") : readout(run, name, step, pos);
   });
   details.addEventListener("toggle", () => { if (details.open && shown) fill(table, store.state, shown); });
   new ResizeObserver(([entry]) => { picture.resize(entry.contentRect); draw(false); }).observe(field);
@@ -56,7 +57,7 @@ export function makeMap(store) {
 
 function describe(run, name, caption, field) {
   caption.textContent = about(name).means;
-  field.setAttribute("aria-label", `Map of ${about(name).label}: ${run.steps} steps by ${run.length - run.offset} positions. A table follows.`);
+  field.setAttribute("aria-label", say("map.field", { metric: about(name).label, steps: run.steps, positions: run.length - run.offset }));
 }
 
 /** Brings the menu up to date; the choice stays. */
@@ -190,7 +191,7 @@ function axes(g, run, { w, h, cw, rh }, rows, ink, family) {
     g.fillText(run.offset + n, LEFT + (n ? n + 0.5 : 0) * cw, TOP + h + 6);
   }
   g.textAlign = "right";
-  g.fillText("position →", LEFT + w, TOP + h + 6);
+  g.fillText(say("position.axis"), LEFT + w, TOP + h + 6);
   g.fillStyle = ink.rule;
   for (let start = run.promptLength + run.spec.block_length; start < run.length; start += run.spec.block_length)
     g.fillRect(LEFT + (start - run.offset) * cw - 0.5, TOP, 1, h);
@@ -228,7 +229,7 @@ function brushed(g, { run, selection }, { h, cw }, ink) {
 
 function readout(run, name, step, pos) {
   const value = valueOf(run, name, step, pos);
-  return `step ${step}, position ${pos}: ${value === undefined ? absence(run, name, step, pos) : said(name, value)}`;
+  return say("map.read", { step, pos, value: value === undefined ? absence(run, name, step, pos) : said(name, value) });
 }
 
 /** The row of the map at this step, as a table. */
@@ -237,9 +238,9 @@ function fill(table, { run, step }, name) {
   const rows = [];
   for (let pos = run.offset; pos < run.length; pos++) {
     const value = valueOf(run, name, s, pos), token = run.states[s]?.[pos];
-    rows.push(el("tr", {}, el("th", { scope: "row" }, String(pos)), el("td", {}, token === run.maskId ? "masked" : run.piece(token) ?? ""),
+    rows.push(el("tr", {}, el("th", { scope: "row" }, String(pos)), el("td", {}, token === run.maskId ? say("masked") : run.piece(token) ?? ""),
       el("td", {}, value === undefined ? absence(run, name, s, pos) : said(name, value))));
   }
-  table.replaceChildren(el("table", {}, el("caption", {}, `Step ${s}: ${label}`),
-    el("thead", {}, el("tr", {}, ...["position", "token", label].map((t) => el("th", { scope: "col" }, t)))), el("tbody", {}, ...rows)));
+  table.replaceChildren(el("table", {}, el("caption", {}, say("map.row", { step: s, metric: label })),
+    el("thead", {}, el("tr", {}, ...[say("position"), say("token"), label].map((t) => el("th", { scope: "col" }, t)))), el("tbody", {}, ...rows)));
 }

@@ -2,36 +2,37 @@
 
 import { el } from "./dom.js";
 import { RGB, bin, number, percent } from "./palette.js";
+import { decimal, say } from "./say.js";
 
 const LN2 = Math.log(2), FAINT = 1e-4; // nats below which a change is drawn like no change
 
-const nats = (x) => (Math.abs(x) < FAINT && x > 0 ? "<0.0001 nats" : `${short(x)} nats`);
-const short = (x) => (Number.isFinite(x) ? String(Math.abs(x) < 1e-9 ? 0 : +x.toPrecision(3)) : x > 0 ? "∞" : "−∞");
+const nats = (x) => (Math.abs(x) < FAINT && x > 0 ? say("nats", { x: decimal("<0.0001") }) : say("nats", { x: short(x) }));
+const short = (x) => (Number.isFinite(x) ? decimal(Math.abs(x) < 1e-9 ? 0 : +x.toPrecision(3)) : x > 0 ? "∞" : "−∞");
 
-/** name -> label, one sentence of definition, and the scale. `low` and `high` are fixed ends; where
- * `high` is missing it is the greatest value of the run. `flag` is the pair of words for 0 and 1. */
+/** name -> label, one sentence of definition, and the scale; the words stand in the table of say.js.
+ * `low` and `high` are fixed ends; where `high` is missing it is the greatest value of the run. `flag` is the pair of words for 0 and 1. */
 export const METRICS = {
-  confidence: { label: "confidence", means: "Probability of the token the model would write, wherever it was still asked.", low: 0, high: 1, say: percent },
-  entropy: { label: "entropy", means: "How undecided the model was, in nats, wherever it was still asked: 0 is certain.", low: 0, say: nats },
-  reveal: { label: "reveal step", means: "The step that wrote each position; blank while it is masked.", low: 1, whole: true, say: (x) => `step ${x}` },
-  score: { label: "ranked by", means: "The number this sampler sorted positions by: the higher, the sooner it is written.", say: short },
-  margin: { label: "margin", means: "Probability of the best token minus that of the second best: 0 is a tie.", low: 0, high: 1, say: short },
-  jsd: { label: "JSD", means: "How much the guess changes when an earlier block is hidden, in nats: 0 is not at all, ln 2 entirely.", low: 0, high: LN2, say: nats },
-  kl: { label: "KL", means: "How much the guess changed since the step before: KL(now ‖ before) in nats, on a logarithmic scale.", log: true, say: nats },
-  degree: { label: "degree", means: "Sum of a position's edge scores: how strongly it and the other masked positions attend to each other.", low: 0, say: short },
-  rank: { label: "rank", means: "Place in the sampler's order at this step: 1 comes first.", low: 1, whole: true, say: (x) => `rank ${x}` },
-  threshold: { label: "threshold", means: "The limit in force here: the confidence to reach, or, for DAPD, the conflict that is allowed.", low: 0, high: 1, say: short },
-  budget: { label: "entropy budget", means: "Nats of entropy spent if every rank up to this one is written at once; up to gamma, they are.", low: 0, say: nats },
-  depth: { label: "draft depth", means: "The group of the draft with which a token was accepted: 0 is the policy, without a draft.", low: 0, whole: true, say: short },
-  consistency: { label: "consistency", means: "Probability of a written token given all the others; the lowest are taken back.", low: 0, high: 1, say: percent },
-  slow: { label: "slow set", means: "Slow positions react to context and need more confidence; fast ones need less.", flag: ["fast", "slow"], colours: ["#56b4e9", "#e69f00"] },
-  independent: { label: "independent set", means: "Positions that this step took to be independent of each other, so that they can be written at once.", flag: ["not in the set", "in the set"], colours: ["#3b496c", "#e1cc55"] },
+  confidence: { label: say("confidence"), means: say("metric.confidence.means"), low: 0, high: 1, say: percent },
+  entropy: { label: say("entropy"), means: say("metric.entropy.means"), low: 0, say: nats },
+  reveal: { label: say("metric.reveal"), means: say("metric.reveal.means"), low: 1, whole: true, say: (x) => say("metric.step", { x }) },
+  score: { label: say("ranked"), means: say("metric.score.means"), say: short },
+  margin: { label: say("metric.margin"), means: say("metric.margin.means"), low: 0, high: 1, say: short },
+  jsd: { label: say("metric.jsd"), means: say("metric.jsd.means"), low: 0, high: LN2, say: nats },
+  kl: { label: say("metric.kl"), means: say("metric.kl.means"), log: true, say: nats },
+  degree: { label: say("metric.degree"), means: say("metric.degree.means"), low: 0, say: short },
+  rank: { label: say("metric.rank"), means: say("metric.rank.means"), low: 1, whole: true, say: (x) => say("metric.rank.say", { x }) },
+  threshold: { label: say("metric.threshold"), means: say("metric.threshold.means"), low: 0, high: 1, say: short },
+  budget: { label: say("metric.budget"), means: say("metric.budget.means"), low: 0, say: nats },
+  depth: { label: say("metric.depth"), means: say("metric.depth.means"), low: 0, whole: true, say: short },
+  consistency: { label: say("metric.consistency"), means: say("metric.consistency.means"), low: 0, high: 1, say: percent },
+  slow: { label: say("metric.slow"), means: say("metric.slow.means"), flag: [say("fast"), say("slow")], colours: ["#56b4e9", "#e69f00"] },
+  independent: { label: say("set.independent"), means: say("metric.independent.means"), flag: [say("metric.independent.not"), say("set.in")], colours: ["#3b496c", "#e1cc55"] },
 };
 const ALWAYS = ["confidence", "entropy", "reveal"];
 
 /** The entry of a name; signals that the table does not know get a plain one. */
 export const about = (name) =>
-  Object.hasOwn(METRICS, name) ? METRICS[name] : { label: name.replaceAll("_", " "), means: `“${name}”: a number that this run recorded, in its own unit.`, say: short };
+  Object.hasOwn(METRICS, name) ? METRICS[name] : { label: name.replaceAll("_", " "), means: say("metric.unknown", { name }), say: short };
 
 /** Names that a run can show, in the order of the table; others follow by the alphabet. */
 export function offered(run) {
@@ -108,17 +109,17 @@ export function said(name, value) {
 
 /** Why there is no value: the position was decided before, or the sampler did not look at it. */
 export function absence(run, name, step, pos) {
-  if (name === "reveal") return "masked";
-  return step > 0 && run.masked(step - 1, pos) ? "not looked at" : "decided";
+  if (name === "reveal") return say("masked");
+  return say(step > 0 && run.masked(step - 1, pos) ? "metric.unlooked" : "metric.decided");
 }
 
 /** What stands at the two ends of a metric's scale. */
 export function ends(run, name) {
   const entry = about(name), { low, high } = scaleOf(run, name);
   return name === "confidence" || name === "consistency" ? ["0", "100 %"]
-    : name === "reveal" ? ["step 1", String(high)]
-    : name === "jsd" ? ["0", "ln 2 = 0.693 nats"]
-    : entry.log ? [`≤ ${low}`, `${short(high)} nats, log`]
+    : name === "reveal" ? [say("metric.step", { x: 1 }), String(high)]
+    : name === "jsd" ? ["0", say("nats", { x: `ln 2 = ${decimal("0.693")}` })]
+    : entry.log ? [`≤ ${decimal(low)}`, say("metric.log", { x: short(high) })]
     : entry.say === nats ? [number(low, 2), nats(high)] : [short(low), short(high)];
 }
 

@@ -2,16 +2,17 @@
 
 import { el } from "./dom.js";
 import { number } from "./palette.js";
+import { say } from "./say.js";
 
 const NUMBERS = [
-  ["nfe", "NFE", "Forward calls of the model in this run, the sampler's peeks included; a guided pair counts as one call.", 0],
-  ["steps", "steps", "How many times the sampler chose positions and wrote tokens there.", 0],
-  ["tpf", "TPF", "Tokens per forward: tokens up to the first end mark, divided by NFE.", 2],
-  ["afp", "AFP", "Average finalisation parallelism: those tokens, divided by the steps at which one became final.", 2],
-  ["kendall_tau_b", "τ-b", "Kendall's tau-b of position and final step: 1 is left to right, 0 is no order, −1 is right to left.", 2],
-  ["seconds", "seconds", "Wall time of all steps, with recording.", 2],
+  ["nfe", "NFE", say("numbers.nfe"), 0],
+  ["steps", say("numbers.steps"), say("numbers.steps.means"), 0],
+  ["tpf", "TPF", say("numbers.tpf"), 2],
+  ["afp", "AFP", say("numbers.afp"), 2],
+  ["kendall_tau_b", "τ-b", say("numbers.kendall_tau_b"), 2],
+  ["seconds", say("numbers.seconds"), say("numbers.seconds.means"), 2],
 ];
-const HINT = "Point at a number to read what it means.";
+const HINT = say("numbers.hint");
 
 export function makeNumbers(store) {
   const meaning = el("p", { className: "dv-quiet dv-meaning", id: "dv-meaning" }, HINT);
@@ -23,7 +24,7 @@ export function makeNumbers(store) {
       onpointerenter: show, onpointerleave: hide, onfocus: show, onblur: hide }, value, el("span", {}, label));
     return { tile, value };
   });
-  const bar = el("section", { className: "dv-numbers", "aria-label": "Numbers of this run" },
+  const bar = el("section", { className: "dv-numbers", "aria-label": say("numbers.label") },
     el("div", { className: "dv-tiles" }, ...tiles.map(({ tile }) => tile)), meaning);
   store.on(({ run }, changed) => {
     if (!run || !["run", "grown", "finished"].some((key) => changed.has(key))) return;
@@ -44,18 +45,18 @@ export function makeAnswer(store) {
   const badge = el("span", { className: "dv-badge", hidden: true });
   const state = el("span", { className: "dv-quiet" });
   const right = el("p", { className: "dv-text dv-pending", dir: "auto" });
-  const expected = el("details", { className: "dv-twin", hidden: true }, el("summary", {}, "A right answer"), right);
-  const box = el("section", { className: "dv-answer", "aria-label": "Answer" },
-    el("header", {}, el("h3", {}, "Answer"), badge, state), text, expected);
+  const expected = el("details", { className: "dv-twin", hidden: true }, el("summary", {}, say("answer.right")), right);
+  const box = el("section", { className: "dv-answer", "aria-label": say("answer") },
+    el("header", {}, el("h3", {}, say("answer")), badge, state), text, expected);
   store.on(({ run, live }, changed) => {
     if (!run || !["run", "grown", "finished", "live"].some((key) => changed.has(key))) return;
     const done = run.text !== null;
     const example = done ? run.info.example : null;
     text.textContent = done ? run.text : partial(run);
     text.classList.toggle("dv-pending", !done);
-    state.textContent = live ? "being written" : "";
+    state.textContent = live ? say("answer.live") : "";
     badge.hidden = typeof example?.correct !== "boolean";
-    badge.textContent = example?.correct ? "✓ correct" : "✗ wrong";
+    badge.textContent = say(example?.correct ? "answer.correct" : "answer.wrong");
     badge.dataset.correct = Boolean(example?.correct);
     expected.hidden = badge.hidden || example.correct;
     right.textContent = example?.answer ?? "";

@@ -1,8 +1,8 @@
 // What would the others do? Asks the server once for the step on screen, and keeps its answers.
 
 import { el, named } from "./dom.js";
+import { say, translated } from "./say.js";
 
-const LOST = "The server did not answer: ask again, or reload the page.";
 const SHOWN = 6; // pieces named in a sentence
 
 /** Questions to the server: `ask(event, data)` resolves with its answer, or with {problem}.
@@ -15,7 +15,7 @@ export function makeAsker(trigger) {
     waiting.set(name, resolve);
     trigger(event, { ...data, ask: name });
   });
-  const closes = (event) => () => { const name = `${event}-${++ended[event]}`; setTimeout(() => settle(name, { problem: LOST }), 400); };
+  const closes = (event) => () => { const name = `${event}-${++ended[event]}`; setTimeout(() => settle(name, { problem: say("others.lost") }), 400); };
   window.addEventListener("dlmviz:answered", closes("ask"));
   window.addEventListener("dlmviz:branched", closes("branch"));
   const begun = () => { for (const name of waiting.keys()) if (name.startsWith("branch")) settle(name, {}); };
@@ -26,9 +26,9 @@ export function makeAsker(trigger) {
 export function makeOthers(store, asker) {
   const known = new Map(); // "run step" -> answer
   let waits = null, wanted = false, pinned = null;
-  const button = el("button", { type: "button", className: "dv-toggle dv-ask", title: "Ask every sampler what it would commit at this step (o)", onclick: () => press() },
-    "What would the others do? ", el("kbd", {}, "o"));
-  const panel = el("div", { className: "dv-others", role: "region", "aria-label": "What the others would do", hidden: true });
+  const button = el("button", { type: "button", className: "dv-toggle dv-ask", title: say("others.title"), onclick: () => press() },
+    `${say("others.ask")} `, el("kbd", {}, "o"));
+  const panel = el("div", { className: "dv-others", role: "region", "aria-label": say("others.panel"), hidden: true });
   const keyOf = ({ run, step }) => `${run.id} ${step}`;
 
   async function press() {
@@ -55,9 +55,9 @@ export function makeOthers(store, asker) {
     button.disabled = state.live || waits !== null || !state.run?.id;
     button.classList.toggle("dv-busy", waits !== null);
     if (panel.hidden) return store.set({ asked: null });
-    if (waits) panel.replaceChildren(el("p", { className: "dv-quiet", role: "status" }, el("i", { className: "dv-spinner" }), `Asking every sampler about step ${Math.max(1, Number(waits.split(" ").pop()))}…`));
-    else if (answer?.problem) panel.replaceChildren(el("p", { className: "dv-refused", role: "alert" }, answer.problem));
-    else if (!answer) panel.replaceChildren(el("p", { className: "dv-quiet" }, `Step ${state.step} was not asked yet.`));
+    if (waits) panel.replaceChildren(el("p", { className: "dv-quiet", role: "status" }, el("i", { className: "dv-spinner" }), say("others.asking", { step: Math.max(1, Number(waits.split(" ").pop())) })));
+    else if (answer?.problem) panel.replaceChildren(el("p", { className: "dv-refused", role: "alert" }, translated(answer.problem)));
+    else if (!answer) panel.replaceChildren(el("p", { className: "dv-quiet" }, say("others.unasked", { step: state.step })));
     else return table(state, answer);
     return store.set({ asked: null });
   }
@@ -77,10 +77,10 @@ export function makeOthers(store, asker) {
     }
     const mine = opinions.find((o) => o.sampler === own);
     panel.replaceChildren(
-      el("p", { className: "dv-quiet" }, `On the canvas that step ${at} found, each rule asked afresh: nothing remembered, its block just entered. The run itself wrote ${done.length}.`),
-      el("table", { className: "dv-rules" }, el("thead", {}, el("tr", {}, ...["sampler", "tokens", "agreement", "forwards"].map((name) => el("th", { scope: "col", title: MEANS[name] }, name)))), el("tbody", {}, ...rows)),
+      el("p", { className: "dv-quiet" }, say("others.how", { step: at, n: done.length })),
+      el("table", { className: "dv-rules" }, el("thead", {}, el("tr", {}, ...["sampler", "tokens", "agreement", "forwards"].map((name) => el("th", { scope: "col", title: say(`others.${name}.means`) }, say(`others.${name}`))))), el("tbody", {}, ...rows)),
       told,
-      ...(mine && mine.agreement < 1 ? [el("p", { className: "dv-quiet" }, `${own} itself remembers the steps before, or draws by chance: asked afresh it differs from what it did.`)] : []));
+      ...(mine && mine.agreement < 1 ? [el("p", { className: "dv-quiet" }, say("others.own", { sampler: own }))] : []));
     show(null, false);
   }
 
@@ -91,14 +91,9 @@ export function makeOthers(store, asker) {
   return { button, panel, press };
 }
 
-const MEANS = {
-  sampler: "Choose one to see its positions on the canvas", tokens: "How many it would commit now",
-  agreement: "Positions that both commit, of all that either commits (Jaccard index)", forwards: "Forward calls that this one step costs it",
-};
-
 function row(opinion, own, show) {
   const name = el("button", { type: "button", "aria-pressed": "false", disabled: Boolean(opinion.problem), onclick: () => show(opinion.sampler, true) }, opinion.sampler);
-  const first = el("th", { scope: "row" }, name, own ? el("small", {}, "this run’s") : null);
+  const first = el("th", { scope: "row" }, name, own ? el("small", {}, say("others.this")) : null);
   if (opinion.problem) return el("tr", {}, first, el("td", { colSpan: 3, className: "dv-quiet" }, opinion.problem));
   const share = el("span", { className: "dv-track" }, el("i", { style: `width:${100 * opinion.agreement}%` }));
   const line = el("tr", { "data-sampler": opinion.sampler, "data-agreement": opinion.agreement, "data-positions": opinion.positions.join(" ") }, first,
@@ -110,16 +105,16 @@ function row(opinion, own, show) {
 
 /** How one rule's set differs from what the run wrote, in words. */
 function says(run, done, opinion) {
-  if (!opinion) return ["Choose a row to outline its positions on the canvas."];
+  if (!opinion) return [say("others.choose")];
   const { sampler, positions, tokens } = opinion, theirs = new Set(done), ours = new Set(positions);
   const more = tokens.filter((_, i) => !theirs.has(positions[i])), less = done.filter((pos) => !ours.has(pos)).length;
-  const parts = [el("b", {}, sampler), positions.length ? ` would write ${positions.length}, ${positions.length - more.length} of them where the run did` : " would write nothing now"];
-  if (more.length) parts.push("; also ", ...pieces(run, more));
-  if (less) parts.push(`; it leaves ${less} that the run wrote`);
+  const parts = [el("b", {}, sampler), ` ${positions.length ? say("others.would", { n: positions.length, same: positions.length - more.length }) : say("others.would.not")}`];
+  if (more.length) parts.push(`; ${say("others.also")} `, ...pieces(run, more));
+  if (less) parts.push(`; ${say("others.leaves", { n: less })}`);
   return [...parts, "."];
 }
 
 function pieces(run, tokens) {
   const some = tokens.slice(0, SHOWN).flatMap((token, i) => [i ? " " : "", el("span", { className: "dv-piece", dir: "auto" }, named(run.piece(token)))]);
-  return tokens.length > SHOWN ? [...some, ` and ${tokens.length - SHOWN} more`] : some;
+  return tokens.length > SHOWN ? [...some, ` ${say("others.more", { n: tokens.length - SHOWN })}`] : some;
 }

@@ -1,8 +1,9 @@
 // Presenter mode: for a class that looks at a wall. Large tokens, nothing beside them, keys in sight.
 
 import { el } from "./dom.js";
+import { say } from "./say.js";
 
-const NAMES = { " ": "Space", ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", Escape: "Esc" };
+const NAMES = { " ": say("key.Space"), ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", Escape: say("key.Escape") };
 const MODIFIERS = ["Shift", "Control", "Alt", "Meta", "AltGraph", "CapsLock", "Dead"];
 const LINGER = 1600; // ms that a pressed key stays in sight
 const MOST = 4;
@@ -14,7 +15,7 @@ const typed = ({ target }) => target.closest?.("input:not([type=range]), textare
 export function makePresenter() {
   const keys = el("div", { className: "dv-pressed", "aria-hidden": "true" });
   const button = el("button", { type: "button", className: "dv-toggle dv-presenter", "aria-pressed": "false",
-    title: "Large tokens and nothing else, for a class (Shift+P; Esc leaves)", onclick: () => present(!on()) }, "Presenter");
+    title: say("present.title"), onclick: () => present(!on()) }, say("present"));
   const on = () => document.body.classList.contains("dv-presenting");
   let before = null;
 

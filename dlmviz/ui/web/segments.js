@@ -2,6 +2,7 @@
 // Also what strips on the position axis share: insets, sharp canvases, colours, ticks.
 
 import { el, named } from "./dom.js";
+import { many, say } from "./say.js";
 import { choose, goTo } from "./store.js";
 
 export const LEFT = 28, RIGHT = 6; // insets of every strip, so that positions stand above each other
@@ -52,10 +53,10 @@ export function positions(g, run, width, y, ink) {
   const room = Math.max(2, (width - LEFT - RIGHT) / 60);
   const stride = [1, 2, 5, 10, 20, 25, 50, 100, 200, 500, 1000].find((s) => columns / s <= room) ?? columns;
   g.fillStyle = ink.muted; g.font = `11px ${ink.family}`; g.textBaseline = "top"; g.textAlign = "center";
-  const end = width - RIGHT - g.measureText("position →").width - 16;
+  const end = width - RIGHT - g.measureText(say("position.axis")).width - 16;
   for (let pos = Math.ceil(run.offset / stride) * stride; pos < run.length; pos += stride)
     if (x(pos) + cw / 2 < end) g.fillText(pos, x(pos) + cw / 2, y);
-  g.textAlign = "right"; g.fillText("position →", width - RIGHT, y);
+  g.textAlign = "right"; g.fillText(say("position.axis"), width - RIGHT, y);
 }
 
 /** Segments after a step, as [start, end): disjoint runs of unmasked tokens in the generated part. */
@@ -127,40 +128,38 @@ function drawPlot(canvas, ink, { run, step, live }) {
   g.beginPath(); g.arc(x(step), y(known[step]), 4.5, 0, 7);
   g.fillStyle = ink.accent; g.fill(); g.strokeStyle = ink.paper; g.lineWidth = 2; g.stroke();
   g.fillStyle = ink.muted; g.textBaseline = "top"; g.textAlign = "left"; g.fillText("0", LEFT, y(0) + 6);
-  g.textAlign = "right"; g.fillText(`step ${last} →`, width - RIGHT, y(0) + 6);
+  g.textAlign = "right"; g.fillText(say("segments.last", { step: last }), width - RIGHT, y(0) + 6);
 }
-
-const many = (n, word) => `${n} ${word}${n === 1 ? "" : "s"}`;
 
 /** What the pointer is at on the bar: which segment, from where to where, and its text. */
 function told({ run, step }, pos) {
   const found = segments(run, step), index = found.findIndex(([start, end]) => pos >= start && pos < end);
-  if (index < 0) return `position ${pos} is masked: between segments`;
+  if (index < 0) return say("segments.masked", { pos });
   const [start, end] = found[index];
   const text = Array.from(run.states[step].slice(start, end), (token) => run.piece(token) ?? "∅").join("").trim();
-  return `segment ${index + 1} of ${found.length}: positions ${start} to ${end - 1}, ${many(end - start, "token")}: ${named(text.slice(0, 60)).replaceAll("␣", " ")}`;
+  return many("segments.told", end - start, { i: index + 1, of: found.length, from: start, to: end - 1, text: named(text.slice(0, 60)).replaceAll("␣", " ") });
 }
 
 /** The sentence under the panel's name. */
 function summary(run, step) {
   const known = counts(run), most = Math.max(...known);
-  return `${many(known[step], "segment")} after step ${step}; at most ${most}, after step ${known.indexOf(most)}`;
+  return many("segments.summary", known[step], { step, most, at: known.indexOf(most) });
 }
 
 function fill(table, { run }) {
   const rows = counts(run).map((count, s) => el("tr", {}, el("th", { scope: "row" }, String(s)), el("td", {}, String(count))));
-  table.replaceChildren(el("table", {}, el("caption", {}, "Segments after every step"),
-    el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "step"), el("th", { scope: "col" }, "segments"))), el("tbody", {}, ...rows)));
+  table.replaceChildren(el("table", {}, el("caption", {}, say("segments.every")),
+    el("thead", {}, el("tr", {}, el("th", { scope: "col" }, say("step")), el("th", { scope: "col" }, say("segments.count")))), el("tbody", {}, ...rows)));
 }
 
 export function makeSegments(store) {
   const bar = el("canvas", { className: "dv-bar", role: "img" }), plot = el("canvas", { className: "dv-plot", role: "img" });
   const now = el("p", { className: "dv-quiet dv-now" }), read = el("p", { className: "dv-read" });
-  const table = el("div", { className: "dv-table", tabIndex: 0, role: "region", "aria-label": "Segments after every step" });
-  const twin = el("details", { className: "dv-twin" }, el("summary", {}, "Segments as a table"), table);
-  const panel = el("section", { className: "dv-panel dv-segments", "aria-label": "Segments" },
-    el("header", {}, el("h3", {}, "Segments"), now),
-    el("p", { className: "dv-quiet" }, "A segment is a run of written answer tokens without a mask in it. Many segments: the model writes in many places at once."),
+  const table = el("div", { className: "dv-table", tabIndex: 0, role: "region", "aria-label": say("segments.every") });
+  const twin = el("details", { className: "dv-twin" }, el("summary", {}, say("segments.table")), table);
+  const panel = el("section", { className: "dv-panel dv-segments", "aria-label": say("segments") },
+    el("header", {}, el("h3", {}, say("segments")), now),
+    el("p", { className: "dv-quiet" }, say("segments.means")),
     bar, plot, read, twin);
   let ink = null;
   const ask = lazily(panel, store, (state) => { ink ??= inks(panel); drawBar(bar, ink, state); drawPlot(plot, ink, state); });
@@ -170,8 +169,8 @@ export function makeSegments(store) {
     if (changed.has("theme")) ink = null;
     if (["run", "step", "grown"].some((key) => changed.has(key))) {
       now.textContent = summary(run, step);
-      bar.setAttribute("aria-label", `${many(counts(run)[step], "segment")} on the position axis after step ${step}.`);
-      plot.setAttribute("aria-label", `Number of segments over ${run.steps} steps. A table follows.`);
+      bar.setAttribute("aria-label", many("segments.bar", counts(run)[step], { step }));
+      plot.setAttribute("aria-label", say("segments.plot", { steps: run.steps }));
       plot.dataset.count = counts(run)[step];
       if (twin.open && !(changed.size === 1 && changed.has("step"))) fill(table, state);
     }
@@ -193,7 +192,7 @@ export function makeSegments(store) {
   };
   plot.addEventListener("pointermove", (event) => {
     const step = at(event);
-    if (step !== null) read.textContent = `step ${step}: ${many(counts(store.state.run)[step], "segment")}`;
+    if (step !== null) read.textContent = many("segments.at", counts(store.state.run)[step], { step });
   });
   plot.addEventListener("click", (event) => { const step = at(event); if (step !== null) goTo(store, step); });
   for (const strip of [bar, plot]) strip.addEventListener("pointerleave", () => { read.textContent = ""; store.set({ hover: null }); });

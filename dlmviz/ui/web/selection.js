@@ -2,6 +2,7 @@
 
 import { el, named, shown } from "./dom.js";
 import { percent } from "./palette.js";
+import { say } from "./say.js";
 import { choose } from "./store.js";
 
 const FAR = 5; // px that a pointer travels before a click becomes a drag
@@ -90,12 +91,12 @@ export function makeSelection(store) {
   const facts = el("dl", { className: "dv-facts" });
   const text = el("p", { className: "dv-text dv-span", dir: "auto" });
   const body = el("tbody");
-  const table = el("div", { className: "dv-table", tabIndex: 0, role: "region", "aria-label": "Selected positions" },
-    el("table", {}, el("caption", { className: "dv-unseen" }, "Selected positions"),
-      el("thead", {}, el("tr", {}, ...["position", "token", "written at", "confidence"].map((t) => el("th", { scope: "col" }, t)))), body));
-  const clear = el("button", { type: "button", className: "dv-toggle", title: "Clear the selection (Esc)", onclick: () => select(store, null) }, "Clear");
-  const details = el("details", { className: "dv-twin" }, el("summary", {}, "Show as table"), table);
-  const panel = el("section", { className: "dv-panel dv-selection", "aria-label": "Selection", hidden: true },
+  const table = el("div", { className: "dv-table", tabIndex: 0, role: "region", "aria-label": say("selection.positions") },
+    el("table", {}, el("caption", { className: "dv-unseen" }, say("selection.positions")),
+      el("thead", {}, el("tr", {}, ...["position", "token", "selection.written_at", "confidence"].map((t) => el("th", { scope: "col" }, say(t))))), body));
+  const clear = el("button", { type: "button", className: "dv-toggle", title: say("selection.clear"), onclick: () => select(store, null) }, say("clear"));
+  const details = el("details", { className: "dv-twin" }, el("summary", {}, say("show.table")), table);
+  const panel = el("section", { className: "dv-panel dv-selection", "aria-label": say("selection"), hidden: true },
     el("header", {}, title, clear), facts, text, details);
   const fill = ({ run, step, selection }) => body.replaceChildren(...rows(run, step, selection));
   details.addEventListener("toggle", () => { if (details.open && store.state.selection) fill(store.state); });
@@ -110,7 +111,7 @@ export function makeSelection(store) {
     const { run, step, selection } = state;
     panel.hidden = !run || !selection;
     if (panel.hidden || !["selection", "step", "run", "grown"].some((key) => changed.has(key))) return;
-    const words = selection[0] === selection[1] ? `Position ${selection[0]}` : `Positions ${selection[0]}–${selection[1]}`;
+    const words = selection[0] === selection[1] ? say("selection.one", { at: selection[0] }) : say("selection.many", { from: selection[0], to: selection[1] });
     if (title.textContent !== words) title.textContent = words;
     const found = statistics(run, step, selection);
     facts.replaceChildren(...describe(found));
@@ -121,23 +122,23 @@ export function makeSelection(store) {
 }
 
 function describe({ count, given, decided, mean, steps, first, last }) {
-  const when = !steps ? "none yet" : first === last ? `step ${first}` : `steps ${first}–${last}`;
+  const when = !steps ? say("selection.none") : first === last ? say("metric.step", { x: first }) : say("selection.steps", { first, last });
   const pairs = [
-    ["positions", String(count)],
-    ["decided so far", `${decided} of ${count - given}`],
-    ["written in", when],
-    ["different steps", String(steps)],
-    ["mean confidence, when written", percent(mean)],
+    ["count", String(count)],
+    ["decided", say("selection.decided.of", { n: decided, of: count - given })],
+    ["written", when],
+    ["different", String(steps)],
+    ["mean", percent(mean)],
   ];
-  return pairs.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value)));
+  return pairs.map(([name, value]) => el("div", {}, el("dt", {}, say(`selection.${name}`)), el("dd", {}, value)));
 }
 
 function rows(run, step, [from, to]) {
   const out = [];
   for (let pos = from; pos <= to; pos++) {
     const token = run.states[step][pos], masked = run.masked(step, pos), open = run.open(pos);
-    out.push(el("tr", {}, el("th", { scope: "row" }, String(pos)), el("td", { dir: "auto" }, masked ? "masked" : named(run.piece(token))),
-      el("td", {}, !open ? "given" : masked ? "–" : `step ${run.since[step][pos]}`),
+    out.push(el("tr", {}, el("th", { scope: "row" }, String(pos)), el("td", { dir: "auto" }, masked ? say("masked") : named(run.piece(token))),
+      el("td", {}, !open ? say("selection.given") : masked ? "–" : say("metric.step", { x: run.since[step][pos] })),
       el("td", {}, masked || !open ? "–" : percent(run.sureness[step][pos]))));
   }
   return out;

@@ -1,14 +1,16 @@
 // What the Library asks of the server: the list, the actions, the import.
 
+import { say, translated } from "./say.js";
+
 const ROOT = new URL("dlmviz/library", document.baseURI).href;
-const GONE = "The server does not answer; is the app still running?";
 export const LARGEST = 64e6; // bytes of a file that the server takes
 
 /** The answer as JSON; {problem} where there is none. */
 async function told(request) {
   const answer = await request.catch(() => null);
   const json = await answer?.json().catch(() => null);
-  return json ?? { problem: GONE };
+  if (!json) return { problem: say("answers.not") };
+  return json.problem ? { ...json, problem: translated(json.problem) } : json;
 }
 
 export const list = (query) => told(fetch(`${ROOT}?query=${encodeURIComponent(query)}`));
@@ -30,7 +32,7 @@ export async function take(files) {
 
 /** Why a file need not be sent at all; null for one that may be. */
 function refused({ name, size }) {
-  if (!name.toLowerCase().endsWith(".npz")) return { problem: `${name} is no .npz file: drop one that dlmviz saved.` };
-  if (size > LARGEST) return { problem: `${name} has ${Math.round(size / 1e6)} MB: at most ${LARGEST / 1e6} can be imported.` };
+  if (!name.toLowerCase().endsWith(".npz")) return { problem: say("library.no_npz", { name }) };
+  if (size > LARGEST) return { problem: say("library.large", { name, size: Math.round(size / 1e6), most: LARGEST / 1e6 }) };
   return null;
 }

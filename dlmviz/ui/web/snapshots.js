@@ -5,12 +5,13 @@ import { ticks } from "./map.js";
 import { about, colour, drawn, ends, scaleOf, valueOf } from "./metrics.js";
 import { CIVIDIS, bin } from "./palette.js";
 import { INK, cells, fitted, rect, sayable, text, toBlob, widthOf, wrapped } from "./picture.js";
+import { decimal, say } from "./say.js";
 import { LIGHT_FROM, everAt } from "./tokens.js";
 
 const WIDTH = 960, EDGE = 28, INNER = WIDTH - 2 * EDGE;
 const BOX = 28, LINE = 40, PAD = 6, TOKEN = { size: 16 }, SMALL = { size: 12, fill: INK.muted };
 const DOTTED = { stroke: "#8a918a", thick: 1, dash: [1, 3] }, PALE = "#f6f7f5", LONGEST = 48; // of a run's name in the name of a file
-const KINDS = [["tokens", "Tokens at this step"], ["map", "Map of all steps"]];
+const KINDS = ["tokens", "map"].map((what) => [what, say(`picture.${what}`)]);
 
 /** How a run is called: its title, or its sampler and knobs. */
 const nameOf = ({ spec, info }) => (typeof info.title === "string" && info.title ? info.title : [spec.sampler, ...Object.entries(spec.params).map(([knob, value]) => `${knob} ${value}`)].join(" · "));
@@ -25,8 +26,8 @@ export function fileName(run, step, what, kind) {
 /** Title lines of a picture, and where the rest begins: {shapes, top}. */
 function head(run, step, more) {
   const { spec } = run, look = { size: 19, weight: 700 }, name = fitted(sayable(nameOf(run)), INNER, look);
-  const facts = [`step ${step} of ${run.steps}`, ...(run.info.title ? [spec.sampler, ...Object.entries(spec.params).map(([knob, value]) => `${knob} ${value}`)] : []),
-    spec.model, `${spec.gen_length} tokens in blocks of ${spec.block_length}`, `temperature ${spec.temperature}`, `seed ${spec.seed}`].join(" · ");
+  const facts = [say("run.at", { step, steps: run.steps }), ...(run.info.title ? [spec.sampler, ...Object.entries(spec.params).map(([knob, value]) => `${knob} ${value}`)] : []),
+    spec.model, say("run.lengths", { length: spec.gen_length, block: spec.block_length }), say("run.temperature", { x: decimal(spec.temperature) }), say("run.seed", { x: spec.seed })].join(" · ");
   const lines = [facts, ...more].map((line) => fitted(sayable(line), INNER, { size: 13 }));
   const shapes = [text(EDGE, EDGE + 16, name, look), ...lines.map((line, i) => text(EDGE, EDGE + 39 + 20 * i, line, { size: 13, fill: INK.muted }))];
   return { shapes, top: EDGE + 39 + 20 * lines.length };
@@ -64,13 +65,13 @@ export function tokensPicture({ run, step, order }) {
     if (last.breaks) { x = EDGE; y += LINE; }
   }
   y += x > EDGE ? LINE + 18 : 18;
-  const marks = [ramp("confidence when written: 0", "100 %"), [20, (at, on) => [rect(at, on - 8, 20, 16, { radius: 4, fill: INK.well, stroke: INK.new, thick: 2.5 })], "written at this step"],
-    ...(run.states[step].includes(run.maskId) ? [[20, (at, on) => [rect(at, on - 8, 20, 16, { radius: 4, fill: INK.well, ...DOTTED })], "masked"]] : []),
-    ...(run.signals.has("slow") ? [[5, (at, on) => [rect(at, on - 8, 5, 16, { fill: INK.slow })], "slow"], [5, (at, on) => [rect(at, on - 8, 5, 16, { fill: INK.fast })], "fast"]] : []),
-    ...(run.signals.has("independent") ? [[10, (at, on) => [rect(at, on - 5, 10, 10, { radius: 5, fill: INK.set })], "independent set"]] : []),
-    ...(run.records.some(({ remasked }) => remasked.length) ? [[20, (at, on) => [rect(at, on - 8, 20, 16, { radius: 4, stroke: INK.back, thick: 2, dash: [4, 3] })], "taken back"]] : [])];
+  const marks = [ramp(say("picture.low"), "100 %"), [20, (at, on) => [rect(at, on - 8, 20, 16, { radius: 4, fill: INK.well, stroke: INK.new, thick: 2.5 })], say("picture.written")],
+    ...(run.states[step].includes(run.maskId) ? [[20, (at, on) => [rect(at, on - 8, 20, 16, { radius: 4, fill: INK.well, ...DOTTED })], say("masked")]] : []),
+    ...(run.signals.has("slow") ? [[5, (at, on) => [rect(at, on - 8, 5, 16, { fill: INK.slow })], say("slow")], [5, (at, on) => [rect(at, on - 8, 5, 16, { fill: INK.fast })], say("fast")]] : []),
+    ...(run.signals.has("independent") ? [[10, (at, on) => [rect(at, on - 5, 10, 10, { radius: 5, fill: INK.set })], say("set.independent")]] : []),
+    ...(run.records.some(({ remasked }) => remasked.length) ? [[20, (at, on) => [rect(at, on - 8, 20, 16, { radius: 4, stroke: INK.back, thick: 2, dash: [4, 3] })], say("taken.back")]] : [])];
   shapes.push(...keys(EDGE, y, marks));
-  return { width: WIDTH, height: y + EDGE, title: `${nameOf(run)}, tokens after step ${step} of ${run.steps}`, shapes };
+  return { width: WIDTH, height: y + EDGE, title: say("picture.tokens.title", { run: nameOf(run), step, steps: run.steps }), shapes };
 }
 
 const look = (run, token) => (token === run.maskId ? { text: "", gap: false, breaks: false } : shown(run.piece(token), token === run.eosId));
@@ -106,14 +107,14 @@ export function mapPicture(state) {
   const thick = Math.max(1.5, Math.min(rh * 0.45, 4));
   shapes.push(cells(run.records.flatMap(({ positions }, i) => positions.map((pos) => [x(pos), y(i + 2) - thick, cw, thick])), INK.new));
   if (step) shapes.push(rect(left, y(step), w, Math.max(2, rh), { stroke: INK.text, thick: 1.5 }));
-  shapes.push(...ticks(rows).map((s) => text(left - 6, y(s) + rh / 2, String(s), { ...SMALL, anchor: "end", middle: true })), text(left - 6, top - 7, "step ↓", { ...SMALL, anchor: "end" }));
+  shapes.push(...ticks(rows).map((s) => text(left - 6, y(s) + rh / 2, String(s), { ...SMALL, anchor: "end", middle: true })), text(left - 6, top - 7, say("picture.steps"), { ...SMALL, anchor: "end" }));
   for (const n of [0, ...ticks(columns).slice(0, -1)]) shapes.push(text(x(run.offset + n) + cw / 2, top + h + 18, String(run.offset + n), { ...SMALL, anchor: "middle" }));
-  shapes.push(text(WIDTH - EDGE, top + h + 18, "position →", { ...SMALL, anchor: "end" }));
+  shapes.push(text(WIDTH - EDGE, top + h + 18, say("position.axis"), { ...SMALL, anchor: "end" }));
   const foot = top + h + 46;
   const key = entry.flag ? entry.flag.map((word, i) => [20, (at, on) => [rect(at, on - 6, 20, 12, { fill: `rgb(${colour(name, i)})` })], word])
     : [ramp(...ends(run, name))];
-  shapes.push(...keys(left, foot, [...key, [20, (at, on) => [rect(at, on - 2, 20, 4, { fill: INK.new })], "written at that step"], ...(step ? [[20, (at, on) => [rect(at, on - 5, 20, 10, { stroke: INK.text, thick: 1.5 })], `step ${step}`]] : [])]));
-  return { width: WIDTH, height: foot + EDGE, title: `${nameOf(run)}, map of ${entry.label}, ${run.steps} steps by ${columns} positions`, shapes };
+  shapes.push(...keys(left, foot, [...key, [20, (at, on) => [rect(at, on - 2, 20, 4, { fill: INK.new })], say("picture.written.then")], ...(step ? [[20, (at, on) => [rect(at, on - 5, 20, 10, { stroke: INK.text, thick: 1.5 })], say("metric.step", { x: step })]] : [])]));
+  return { width: WIDTH, height: foot + EDGE, title: say("picture.map.title", { run: nameOf(run), metric: entry.label, steps: run.steps, positions: columns }), shapes };
 }
 
 /** The cells, one shape a colour: neighbours of one colour in a row are one rectangle. */
@@ -141,8 +142,8 @@ export function makeSnapshots(store) {
     setTimeout(() => URL.revokeObjectURL(href), 60_000);
   }
   const rows = KINDS.map(([what, title]) => el("div", { role: "group", "aria-label": title }, el("span", {}, title),
-    ...["png", "svg"].map((kind) => el("button", { type: "button", className: "dv-toggle", "data-picture": `${what}.${kind}`, "aria-label": `${title} as ${kind.toUpperCase()}`, onclick: () => save(what, kind) }, kind.toUpperCase()))));
-  const summary = el("summary", { className: "dv-toggle", title: "Save what is on screen as a picture, on white" }, "Picture");
+    ...["png", "svg"].map((kind) => el("button", { type: "button", className: "dv-toggle", "data-picture": `${what}.${kind}`, "aria-label": say("picture.as", { what: title, kind: kind.toUpperCase() }), onclick: () => save(what, kind) }, kind.toUpperCase()))));
+  const summary = el("summary", { className: "dv-toggle", title: say("picture.title") }, say("picture"));
   const menu = el("details", { className: "dv-snapshots", hidden: true }, summary, el("div", {}, ...rows));
   menu.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || !menu.open) return;

@@ -1,16 +1,18 @@
 // The tabs above the page. Both pages stay alive: CSS hides the one that is not shown.
 
 import { el } from "./dom.js";
+import { say } from "./say.js";
 
-const PAGES = [["inspect", "Inspect"], ["library", "Library"]];
+const PAGES = ["inspect", "library"];
 
 /** Fills the bar once. `?tab=library` in the address opens the Library. */
 export function mount(element) {
   const bar = element.querySelector(".lib-tabs");
   if (!bar || bar.dataset.mounted) return;
   bar.dataset.mounted = "yes";
-  const buttons = PAGES.map(([name, label]) => el("button", { type: "button", "data-page": name, onclick: () => showTab(name) }, label));
-  const learn = el("a", { href: new URL("learn", document.baseURI).href }, "Learn");
+  bar.setAttribute("aria-label", say("tabs.label"));
+  const buttons = PAGES.map((name) => el("button", { type: "button", "data-page": name, onclick: () => showTab(name) }, say(`tabs.${name}`)));
+  const learn = el("a", { href: new URL("learn", document.baseURI).href }, say("tabs.learn"));
   bar.replaceChildren(...buttons, learn);
   window.addEventListener("dlmviz:tab", ({ detail }) => {
     for (const button of buttons)
@@ -18,7 +20,7 @@ export function mount(element) {
       else button.removeAttribute("aria-current");
   });
   const asked = new URLSearchParams(location.search).get("tab");
-  showTab(PAGES.some(([name]) => name === asked) ? asked : "inspect");
+  showTab(PAGES.includes(asked) ? asked : "inspect");
 }
 
 /** Shows one page, and says so to whoever wants to be fresh when seen. */

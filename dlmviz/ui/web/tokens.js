@@ -4,27 +4,28 @@
 import { el, icon, shown, named } from "./dom.js";
 import { CIVIDIS, bin } from "./palette.js";
 import { makeRoom } from "./room.js";
+import { many, say } from "./say.js";
 import { choose, goTo } from "./store.js";
 
 export const LIGHT_FROM = 5; // bins from here on carry black text: contrast 4.9:1 or better
 const MARKS = /^[.,:;!?)\]"'”’%]+$/;
 const MASK = "░".repeat(16); // clipped to the room of its cell
 const GLYPHS = {
-  pin: ["M9 3h6v2l-1 1v5l3 3v2h-4v5l-1 1-1-1v-5H7v-2l3-3V6L9 5z", "pinned"],
-  replace: ["M4 16.5V20h3.5L18 9.5 14.5 6zM15.6 4.9l3.5 3.5 1.4-1.4a1.2 1.2 0 0 0 0-1.7l-1.8-1.8a1.2 1.2 0 0 0-1.7 0z", "replaced"],
-  remask: ["M9 5L4 10l5 5v-3.5h5a3.5 3.5 0 0 1 0 7H9V21h5a6 6 0 0 0 0-12H9z", "taken back"],
+  pin: ["M9 3h6v2l-1 1v5l3 3v2h-4v5l-1 1-1-1v-5H7v-2l3-3V6L9 5z", say("tokens.pinned")],
+  replace: ["M4 16.5V20h3.5L18 9.5 14.5 6zM15.6 4.9l3.5 3.5 1.4-1.4a1.2 1.2 0 0 0 0-1.7l-1.8-1.8a1.2 1.2 0 0 0-1.7 0z", say("tokens.replaced")],
+  remask: ["M9 5L4 10l5 5v-3.5h5a3.5 3.5 0 0 1 0 7H9V21h5a6 6 0 0 0 0-12H9z", say("taken.back")],
 };
 const MARKED = [ // class, signal of the step, its value, in words
-  ["dv-slow", "slow", 1, "slow: needs the higher confidence"],
-  ["dv-fast", "slow", 0, "fast: the lower confidence is enough"],
-  ["dv-in-set", "independent", 1, "in the independent set of this step"],
+  ["dv-slow", "slow", 1, say("tokens.slow")],
+  ["dv-fast", "slow", 0, say("tokens.fast")],
+  ["dv-in-set", "independent", 1, say("tokens.set")],
 ];
 
 export function makeTokens(store) {
-  const prompt = el("div", { className: "dv-prompt", role: "note", "aria-label": "What the model was asked" });
+  const prompt = el("div", { className: "dv-prompt", role: "note", "aria-label": say("tokens.prompt") });
   const canvas = el("div", {
     className: "dv-canvas", tabIndex: 0, role: "listbox", "aria-orientation": "horizontal",
-    "aria-label": "Generated tokens. Left and Right change the step, Up and Down the position.",
+    "aria-label": say("tokens.canvas"),
   });
   const cells = new Map(), fit = makeRoom(canvas, cells);
   let drawn = null;
@@ -98,7 +99,7 @@ export function makeTokens(store) {
     c.node.classList.toggle("dv-asked", asked);
     const look = shown(run.piece(token), token === run.eosId);
     c.ink.textContent = masked ? MASK : (spaces && look.gap ? "␣" : "") + look.text;
-    if (masked) c.node.setAttribute("aria-label", "masked"); // not sixteen blocks, read one by one
+    if (masked) c.node.setAttribute("aria-label", say("masked")); // not sixteen blocks, read one by one
     else c.node.removeAttribute("aria-label");
     c.node.classList.toggle("dv-masked", masked);
     c.node.classList.toggle("dv-active", masked && active);
@@ -157,7 +158,7 @@ function mark(c, marks, glyph, edited) {
   c.node.classList.toggle("dv-edited", edited);
   if (c.glyph !== glyph) { c.mark.replaceChildren(...(glyph ? [badge(glyph)] : [])); c.glyph = glyph; }
   c.mark.classList.toggle("dv-hand", edited);
-  const words = [...marks.map(([, , , text]) => text), ...(glyph ? [`${GLYPHS[glyph][1]}${edited ? " by hand" : ""}`] : [])];
+  const words = [...marks.map(([, , , text]) => text), ...(glyph ? [edited ? say("tokens.by_hand", { what: GLYPHS[glyph][1] }) : GLYPHS[glyph][1]] : [])];
   if (words.length) c.node.title = words.join("; ");
   else c.node.removeAttribute("title");
 }
@@ -183,12 +184,12 @@ function promptToken(run, token) {
 }
 
 function divider(index) {
-  return el("span", { className: "dv-divider", role: "presentation", title: `block ${index + 1} begins`, "data-block": index + 1 });
+  return el("span", { className: "dv-divider", role: "presentation", title: say("tokens.block", { n: index + 1 }), "data-block": index + 1 });
 }
 
 /** "step 12 of 64, 3 new tokens: a, b, c"; what repeats is said once, with a count. */
 export function sentence(run, step) {
-  if (step === 0) return `step 0 of ${run.steps}, every answer token is masked`;
+  if (step === 0) return say("tokens.start", { steps: run.steps });
   const { tokens, remasked } = run.records[step - 1];
   const runs = [];
   for (const token of tokens) {
@@ -197,8 +198,8 @@ export function sentence(run, step) {
   }
   const words = runs.map(({ token, count }) => (token === run.eosId ? "eos" : named(run.piece(token)).replace(/^␣(?=.)/, "")) + (count > 1 ? ` × ${count}` : ""));
   const some = words.slice(0, 8).join(", ") + (words.length > 8 ? ", …" : "");
-  const back = remasked.length ? `, ${remasked.length} taken back` : "";
-  return `step ${step} of ${run.steps}, ${tokens.length} new token${tokens.length === 1 ? "" : "s"}${some ? `: ${some}` : ""}${back}`;
+  const back = remasked.length ? `, ${say("tokens.back", { n: remasked.length })}` : "";
+  return `${many("tokens.said", tokens.length, { step, steps: run.steps })}${some ? `: ${some}` : ""}${back}`;
 }
 
 /** Keys of the canvas (ux: active while the focus is in it). */

@@ -3,6 +3,7 @@
 
 import { el } from "./dom.js";
 import { mount } from "./main.js";
+import { language } from "./say.js";
 import { focusOf } from "./store.js";
 
 const KEY = "dlmviz-tour";
@@ -44,20 +45,15 @@ function remembered() {
   try {
     const kept = JSON.parse(sessionStorage.getItem(KEY)) ?? {};
     const at = Number.isInteger(kept.at) && kept.at in LESSONS ? kept.at : 0;
-    return { at, done: Array.isArray(kept.done) ? kept.done.map(String) : [], language: kept.language in WORDS ? kept.language : spoken() };
+    return { at, done: Array.isArray(kept.done) ? kept.done.map(String) : [] };
   } catch {
-    return { at: 0, done: [], language: spoken() };
+    return { at: 0, done: [] };
   }
-}
-
-function spoken() {
-  const wanted = new URLSearchParams(location.search).get("lang") ?? navigator.language.slice(0, 2);
-  return wanted in WORDS ? wanted : "en";
 }
 
 function remember(tour) {
   try {
-    sessionStorage.setItem(KEY, JSON.stringify({ at: tour.at, done: [...tour.done], language: tour.language }));
+    sessionStorage.setItem(KEY, JSON.stringify({ at: tour.at, done: [...tour.done] }));
   } catch { /* storage is closed to this page: the tour works, and forgets */ }
 }
 
@@ -119,8 +115,7 @@ function arrive(tour, lesson) {
 
 /** Draws the panel of the step; `mark` then only changes what is done. */
 function draw(tour) {
-  const words = WORDS[tour.language], lesson = LESSONS[tour.at], text = words[lesson.name];
-  document.documentElement.lang = tour.language;
+  const words = WORDS[language], lesson = LESSONS[tour.at], text = words[lesson.name];
   document.title = `dlmviz: ${text.title}`;
   document.querySelector("#dv-lead").replaceChildren(
     head(tour, words), stations(tour, words),
@@ -137,12 +132,11 @@ function draw(tour) {
 
 function head(tour, words) {
   const languages = el("select", { className: "dv-select", "aria-label": "Language, Sprache", onchange: (event) => {
-    tour.language = event.target.value;
-    remember(tour);
-    draw(tour);
-    document.querySelector(".dv-lead-head select").focus();
+    const address = new URL(location.href);
+    address.searchParams.set("lang", event.target.value);
+    location.assign(address); // the run view beside it speaks this language too
   } }, ...Object.entries(WORDS).map(([code, table]) => el("option", { value: code, lang: code }, table.language)));
-  languages.value = tour.language;
+  languages.value = language;
   return el("header", { className: "dv-lead-head" }, el("h1", {}, words.title),
     el("nav", {}, el("a", { href: `./${location.search}` }, `← ${words.home}`), languages));
 }
@@ -175,7 +169,7 @@ function moves(tour, words) {
 
 /** Shows which actions and which steps are done. */
 function mark(tour) {
-  const words = WORDS[tour.language], all = finished(tour, tour.at);
+  const words = WORDS[language], all = finished(tour, tour.at);
   document.querySelectorAll(".dv-todo li").forEach((item) => {
     const done = tour.done.has(nameOf(tour.at, item.dataset.action));
     item.dataset.done = done;

@@ -1,6 +1,7 @@
 // The transport bar: where one is in the run, and the buttons that move.
 
 import { el, icon } from "./dom.js";
+import { many, say } from "./say.js";
 import { SPEEDS, changeSpeed, followLive, goTo, togglePlay } from "./store.js";
 import { sentence } from "./tokens.js";
 
@@ -10,33 +11,35 @@ const ICONS = {
 };
 
 const KEYS = [
-  ["Space", "play or pause"], ["← →", "one step back or forward"], ["Shift ← →", "ten steps"],
-  ["Home End", "first or last step"], ["↑ ↓", "position before or after"], ["[ ]", "slower or faster"],
-  ["n", "reveal order on or off"], ["s", "spaces on or off"], ["f", "follow live decoding"],
-  ["p", "pin the token"], ["m Delete", "mask it again"], ["Enter", "write another token"], ["o", "ask the other samplers"],
-  ["Shift ↑ ↓", "select positions"], ["Esc", "clear the selection"], ["?", "this list"],
-];
+  ["Space", "play"], ["← →", "step"], ["Shift ← →", "ten"], ["Home End", "ends"], ["↑ ↓", "position"], ["[ ]", "speed"],
+  ["n", "order"], ["s", "spaces"], ["f", "follow"], ["p", "pin"], ["m Delete", "remask"], ["Enter", "replace"], ["o", "others"],
+  ["Shift ↑ ↓", "select"], ["Escape", "clear"], ["?", "list"],
+]; // keys, and which words say what they do
+const NAMED = ["Space", "Shift", "Home", "End", "Delete", "Enter", "Escape"];
+
+/** What stands on a key. */
+export const keyName = (key) => (NAMED.includes(key) ? say(`key.${key}`) : key);
 
 export function makeTransport(store) {
   const button = (name, label, act) =>
     el("button", { type: "button", className: `dv-button dv-${name}`, "aria-label": label, title: label, onclick: act }, icon(ICONS[name]));
-  const play = button("play", "Play", () => togglePlay(store));
-  const slider = el("input", { type: "range", min: 0, max: 0, value: 0, className: "dv-slider", "aria-label": "Step",
+  const play = button("play", say("transport.play"), () => togglePlay(store));
+  const slider = el("input", { type: "range", min: 0, max: 0, value: 0, className: "dv-slider", "aria-label": say("transport.step"),
     oninput: (event) => goTo(store, Number(event.target.value)) });
   const label = el("output", { className: "dv-label" });
-  const speed = el("select", { className: "dv-select", "aria-label": "Speed in steps a second",
+  const speed = el("select", { className: "dv-select", "aria-label": say("transport.speed"),
     onchange: (event) => store.set({ speed: Number(event.target.value) }) },
-    ...SPEEDS.map((s) => el("option", { value: s }, `${s} step${s > 1 ? "s" : ""}/s`)));
-  const jump = el("button", { type: "button", className: "dv-jump", hidden: true, onclick: () => followLive(store) }, "Jump to live");
+    ...SPEEDS.map((s) => el("option", { value: s }, many("transport.rate", s))));
+  const jump = el("button", { type: "button", className: "dv-jump", hidden: true, onclick: () => followLive(store) }, say("transport.live"));
   const live = el("p", { className: "dv-unseen", "aria-live": "polite" });
   const help = makeHelp();
-  const ask = el("button", { type: "button", className: "dv-button dv-help", "aria-label": "Keys", title: "Keys (?)", onclick: () => help.showModal() }, "?");
-  const bar = el("div", { className: "dv-transport", role: "group", "aria-label": "Transport" },
+  const ask = el("button", { type: "button", className: "dv-button dv-help", "aria-label": say("keys"), title: say("keys.title"), onclick: () => help.showModal() }, "?");
+  const bar = el("div", { className: "dv-transport", role: "group", "aria-label": say("transport.label") },
     slider, el("div", { className: "dv-moves" },
-      button("first", "First step", () => goTo(store, 0)),
-      button("back", "One step back", () => goTo(store, store.state.step - 1)), play,
-      button("forward", "One step forward", () => goTo(store, store.state.step + 1)),
-      button("last", "Last step", () => goTo(store, store.state.run?.steps ?? 0))),
+      button("first", say("transport.first"), () => goTo(store, 0)),
+      button("back", say("transport.back"), () => goTo(store, store.state.step - 1)), play,
+      button("forward", say("transport.forward"), () => goTo(store, store.state.step + 1)),
+      button("last", say("transport.last"), () => goTo(store, store.state.run?.steps ?? 0))),
     label, jump, el("div", { className: "dv-extras" }, speed, ask), live, help);
 
   let timer = 0;
@@ -52,13 +55,13 @@ export function makeTransport(store) {
     slider.max = run.steps;
     slider.value = step;
     slider.style.setProperty("--done", `${run.steps ? (100 * step) / run.steps : 0}%`);
-    slider.setAttribute("aria-valuetext", `step ${step} of ${run.steps}`);
-    label.textContent = `Step ${step} of ${run.steps}${state.live ? "+" : ""}`;
+    slider.setAttribute("aria-valuetext", say("run.at", { step, steps: run.steps }));
+    label.textContent = say("run.At", { step, steps: `${run.steps}${state.live ? "+" : ""}` });
     speed.value = state.speed;
     jump.hidden = !state.live || state.follow;
     if (changed.has("playing")) {
       play.replaceChildren(icon(state.playing ? ICONS.pause : ICONS.play));
-      play.title = state.playing ? "Pause" : "Play";
+      play.title = say(state.playing ? "transport.pause" : "transport.play");
       play.setAttribute("aria-label", play.title);
     }
     if (["step", "run", "playing", "live"].some((key) => changed.has(key))) announce(state);
@@ -74,11 +77,11 @@ export function makeTransport(store) {
 }
 
 function makeHelp() {
-  const rows = KEYS.map(([key, what]) => el("div", {}, el("dt", {}, ...key.split(" ").map((k) => el("kbd", {}, k))), el("dd", {}, what)));
-  const dialog = el("dialog", { className: "dv-dialog", "aria-label": "Keys" },
-    el("h3", {}, "Keys"), el("p", {}, "They work while the tokens have the focus: click one, or press Tab."),
+  const rows = KEYS.map(([key, what]) => el("div", {}, el("dt", {}, ...key.split(" ").map((k) => el("kbd", {}, keyName(k)))), el("dd", {}, say(`keys.${what}`))));
+  const dialog = el("dialog", { className: "dv-dialog", "aria-label": say("keys") },
+    el("h3", {}, say("keys")), el("p", {}, say("keys.where")),
     el("dl", {}, ...rows),
-    el("button", { type: "button", className: "dv-jump", onclick: () => dialog.close() }, "Close"));
+    el("button", { type: "button", className: "dv-jump", onclick: () => dialog.close() }, say("close")));
   dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
   return dialog;
 }
