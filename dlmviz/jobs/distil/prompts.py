@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dlmviz.jobs.distil.recipe import Recipe
 from dlmviz.learn.corpus import FIRST_SEED
-from dlmviz.learn.distill.prompts_file import read_prompts
+from dlmviz.learn.distill.prompts_file import split
 from dlmviz.tasks import get
 from dlmviz.types import Example, InputError, Task
 
@@ -71,13 +71,9 @@ def _endless(task: Task, seed: int) -> Iterator[Example]:
 
 def _from_file(recipe: Recipe) -> Prompts:
     """The file's first prompts to learn from, the next ones held out; none is graded."""
-    found = read_prompts(Path(recipe.prompts).expanduser())
-    wanted = recipe.count + recipe.held
-    if len(found) < recipe.held + 1:
-        raise InputError(
-            f"{Path(recipe.prompts).name} holds {len(found)} prompts, but {recipe.held} are to be "
-            "held out and at least one is needed to learn from; hold out fewer"
-        )
-    asked = [Asked(prompt, recipe.gen_length, recipe.block_length) for prompt in found[:wanted]]
-    cut = len(asked) - recipe.held
-    return Prompts(tuple(asked[:cut]), tuple(asked[cut:]), ())
+    path = Path(recipe.prompts).expanduser()
+    parts = [
+        tuple(Asked(prompt, recipe.gen_length, recipe.block_length) for prompt in part)
+        for part in split(path, recipe.count, recipe.held)
+    ]
+    return Prompts(parts[0], parts[1], ())

@@ -37,6 +37,21 @@ def read_prompts(path: Path) -> list[str]:
     return list(found)
 
 
+def split(path: Path, count: int, held: int) -> tuple[list[str], list[str]]:
+    """(the first `count` prompts of a file, the next `held`). Of a shorter file, the held ones are
+    the last, and fewer are learned from. Raises InputError where none would be.
+    """
+    found = read_prompts(path)
+    if len(found) < held + 1:
+        raise InputError(
+            f"{path.name} holds {len(found)} prompts, but {held} are to be held out and at least "
+            "one is needed to learn from; hold out fewer"
+        )
+    some = found[: count + held]
+    cut = len(some) - held
+    return some[:cut], some[cut:]
+
+
 def _prompt(name: str, number: int, line: str) -> str:
     example = '{"prompt": "What is 2 + 3?"}'
     try:
