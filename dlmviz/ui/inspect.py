@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from dlmviz.tasks import TASKS
-from dlmviz.ui import asks, live, payload
+from dlmviz.ui import adapters, asks, live, payload
 from dlmviz.ui.form import Form, advanced, lengths, sampler
 from dlmviz.ui.menu import menu
 from dlmviz.ui.shelves import Shelves
@@ -71,6 +71,7 @@ def _controls(view: gr.HTML, shelves: Shelves) -> None:
         stop = gr.Button(str(label("form.stop")), min_width=60, elem_id="stop")
     gr.HTML(html_template='<p class="dv-note" role="status"></p>', js_on_load=FORM, elem_id="note")
     form["model"] = gr.Radio(list(MODELS), value=MODELS[0], label=label("form.model"))
+    kept = adapters.choice()
     sampler(form)
     lengths(form)
     with gr.Accordion(label("form.advanced"), open=False):
@@ -92,6 +93,7 @@ def _controls(view: gr.HTML, shelves: Shelves) -> None:
             api_visibility="private",
         )
     _listen(form, example, view, start, stop, shelves)
+    adapters.listen(kept, form, example, shelves)
     upload.upload(
         lambda path: live.opened(path, shelves),
         inputs=upload,
