@@ -15,7 +15,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read once, when gr
 with no_stubs():
     import gradio as gr
 
-from dlmviz.ui import animation, export, inspect, learn, library, look, shelves, words
+from dlmviz.ui import animation, distil, export, inspect, learn, library, look, shelves, words
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -29,6 +29,7 @@ def build(shelf: shelves.Shelves) -> gr.Blocks:
         library.bar()
         inspect.page(shelf)
         library.page()
+        distil.page()
     demo.queue(default_concurrency_limit=4, max_size=32)
     return demo
 
@@ -57,6 +58,7 @@ def launch(host: str, port: int, store: str | Path) -> None:
                     *library.routes(shelf),
                     *export.routes(shelf),
                     *learn.routes(shelf),
+                    *distil.routes(shelf),
                 ],
                 "middleware": shelves.middleware(),
             },

@@ -9,7 +9,7 @@ from dlmviz.ui.words import CHOOSE
 
 SHEETS = (
     *("page", "canvas", "panels", "selection", "edit", "depend", "snapshots"),
-    *("library", "animation", "present"),
+    *("library", "animation", "present", "distil"),
 )
 MODULES = [*sorted(path.name for path in WEB.glob("*.js")), "words.js"]
 HEAD = CHOOSE + "".join(

@@ -65,7 +65,7 @@ function keepAddress(store) {
   const write = () => {
     timer = 0;
     const { run, playing, live } = store.state;
-    if (!run || playing || live) return;
+    if (!run || playing || live || document.body.dataset.tab === "distil") return; // there the address names a job
     const url = new URL(location.href);
     if (nameOf(run) !== null) url.searchParams.set("run", nameOf(run));
     else url.searchParams.delete("run");
@@ -76,6 +76,7 @@ function keepAddress(store) {
     if (!["run", "step", "pos", "metric", "selection", "playing", "live", "finished"].some((key) => changed.has(key))) return;
     if (!timer && !state.playing && !state.live) timer = setTimeout(write, PAUSE);
   });
+  window.addEventListener("dlmviz:tab", ({ detail }) => { if (detail === "inspect") write(); });
   window.addEventListener("hashchange", () => go(store, location.hash)); // somebody edited the address
 }
 

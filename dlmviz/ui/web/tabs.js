@@ -1,9 +1,10 @@
-// The tabs above the page. Both pages stay alive: CSS hides the one that is not shown.
+// The tabs above the page. All pages stay alive: CSS hides those that are not shown.
 
 import { el } from "./dom.js";
 import { say } from "./say.js";
 
-const PAGES = ["inspect", "library"];
+const PAGES = ["inspect", "library", "distil"];
+export const tabs = PAGES;
 
 /** Fills the bar once. `?tab=library` in the address opens the Library. */
 export function mount(element) {

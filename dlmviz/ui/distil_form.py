@@ -1,0 +1,214 @@
+"""The form of a distillation: a field for every setting of a recipe, and the recipe of what stands
+in them. Fields hold text, as it was typed; a value that does not fit is refused with its field.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+from dlmviz.jobs.distil.recipe import PRECISIONS, PRESETS, SCORED, TITLES, Recipe, recipe_of
+from dlmviz.learn.distill.prompts_file import split
+from dlmviz.learn.distill.settings import Scope
+from dlmviz.tasks import TASKS, get
+from dlmviz.types import InputError
+
+MODELS = ("tiny", "tiny-early")
+INNER = "settings."  # before the name of a setting of the training
+LONGEST = 500  # characters of a value that are shown
+Value = str | bool | list[str]
+
+
+class Unfit(InputError):
+    """A value that is refused, and the field that holds it ("" where it is no single one)."""
+
+    def __init__(self, field: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.field = field
+
+
+@dataclass(frozen=True)
+class Field:
+    """One setting: its name in a recipe, and what the page says of it."""
+
+    name: str  # "settings.lr" is one of the training
+    label: str
+    help: str
+    group: str = "more"  # "prompts", "training", "scores": in sight at once
+    choices: tuple[str, ...] = ()
+
+
+FIELDS = (
+    Field(
+        "model", "Model", "tiny, tiny-early, a folder or a hub id: LLaDA's or Dream's format", ""
+    ),
+    Field("tasks", "Tasks", "whose prompts the model answers, in equal shares", "prompts"),
+    Field("prompts", "File", 'JSON lines, each with a "prompt" or a "question"', "prompts"),
+    Field("count", "Prompts", "that it answers, to learn from its own answers", "prompts"),
+    Field("gen_length", "Answer", "tokens; 0 is each task's own, a file needs a number", "prompts"),
+    Field("settings.steps", "Steps", "updates of the student", "training"),
+    Field("settings.lr", "Learning rate", "2e-5 in the paper; more for a small model", "training"),
+    Field("settings.rank", "Rank", "of the adapter; 0 trains all weights, keeps none", "training"),
+    Field("settings.tau_tr", "Sure above", "the teacher commits what is more probable", "training"),
+    Field(
+        "settings.scope",
+        "Scope",
+        "whose KL counts: all masks, or those of the block that is being filled",
+        "training",
+        get_args(Scope),
+    ),
+    Field(
+        "settings.eos",
+        "Ask about all ends",
+        "of sequence, not an answer's first one only",
+        "training",
+    ),
+    Field("thresholds", "Thresholds", "base and student answer at each; commas between", "scores"),
+    Field("scored", "Prompts a task", "that neither learned from; 0 compares nothing", "scores"),
+    Field("scorer", "Compared with", "the sampler of both", choices=SCORED),
+    Field("held", "Held-out prompts", "further ones, never learned from, for the held-out KL"),
+    Field(
+        "tau", "Sure when answering", "threshold of the decode that makes the answers (Fast-dLLM)"
+    ),
+    Field("block_length", "Block of the answers", "tokens that stand open at once in that decode"),
+    Field("batch", "Answers at once", "made by one forward"),
+    Field(
+        "settings.block_length",
+        "Block of the training",
+        "one block is masked in part, those behind it whole",
+    ),
+    Field("settings.batch", "Answers a forward", "in each process, when the student learns"),
+    Field("settings.accumulation", "Forwards a step", "whose gradients make one update"),
+    Field("settings.warmup", "Warm-up", "steps over which the learning rate rises"),
+    Field("settings.cooldown", "Cool-down", "last share of the steps: the rate falls to zero"),
+    Field("settings.weight_decay", "Weight decay", "how strongly weights are drawn to zero"),
+    Field("settings.clip", "Clip", "largest norm of the gradient"),
+    Field("settings.alpha", "Alpha", "what the adapter adds is multiplied by alpha / rank"),
+    Field("settings.dropout", "Dropout", "share of its inputs that the adapter does not see"),
+    Field("settings.save", "Checkpoint every", "steps; there the held-out KL is measured, too"),
+    Field("settings.chunk", "Chunk", "positions whose whole vocabulary is in memory at once"),
+    Field(
+        "settings.checkpointing", "Recompute layers", "in the backward pass: slower, less memory"
+    ),
+    Field("precision", "Precision", "auto: bf16 on a GPU, else float32", choices=PRECISIONS),
+    Field("settings.seed", "Seed", "of order, masks and dropout"),
+)
+KINDS: Mapping[str, Any] = {
+    **{f.name: getattr(Recipe(), f.name) for f in dataclasses.fields(Recipe)},
+    **{INNER + name: value for name, value in dataclasses.asdict(Recipe().settings).items()},
+}  # a value of the type that each field has
+
+
+def form() -> dict[str, Any]:
+    """What the page needs to draw the form."""
+    fields = [
+        {**dataclasses.asdict(field), "switch": isinstance(KINDS[field.name], bool)}
+        for field in FIELDS
+    ]
+    presets = [
+        {"name": name, "title": TITLES[name], "values": texts(recipe.to_json())}
+        for name, recipe in PRESETS.items()
+    ]
+    tasks = [{"name": name, "title": task.title} for name, task in TASKS.items()]
+    return {"fields": fields, "presets": presets, "tasks": tasks, "models": MODELS}
+
+
+def texts(recipe: Mapping[str, Any]) -> dict[str, Value]:
+    """field -> what stands in it; of a recipe as plain values, which anybody may have edited."""
+    inner = recipe.get("settings")
+    given = dict(recipe) | {
+        INNER + str(name): value
+        for name, value in (inner.items() if isinstance(inner, Mapping) else ())
+    }
+    return {f.name: _text(f.name, given[f.name]) for f in FIELDS if f.name in given}
+
+
+def _text(name: str, value: Any) -> Value:
+    if name == "tasks":
+        return [str(task)[:LONGEST] for task in value] if isinstance(value, list | tuple) else []
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))[:LONGEST]
+    if isinstance(KINDS[name], bool):
+        return value is True
+    return str(value)[:LONGEST]
+
+
+def recipe(given: Mapping[str, Any], store: Path) -> Recipe:
+    """The recipe of what stands in the fields. Raises Unfit for the first value that does not fit.
+
+    A file of prompts is read whole, so that its bad line is told at once.
+    """
+    unknown = sorted(given.keys() - {field.name for field in FIELDS})
+    if unknown:
+        raise Unfit("", f"the form has no field {unknown[0][:80]!r}; reload the page")
+    values = {f.name: _value(f, given[f.name]) for f in FIELDS if f.name in given}
+    if values.get("prompts"):
+        values["prompts"] = str(located(store, values["prompts"]))
+    inner = {name.removeprefix(INNER): value for name, value in values.items() if INNER in name}
+    plain = {name: value for name, value in values.items() if INNER not in name}
+    try:
+        recipe_of({"settings": inner})
+    except InputError as error:
+        raise _unfit(error, INNER) from error
+    try:
+        found = recipe_of({**plain, "settings": inner})
+    except InputError as error:
+        raise _unfit(error) from error
+    if found.prompts:
+        try:
+            split(Path(found.prompts), found.count, found.held)
+        except InputError as error:
+            raise Unfit("prompts", str(error)) from error
+    return found
+
+
+def _unfit(error: InputError, before: str = "") -> Unfit:
+    """Sentences begin with the name of what they refuse."""
+    name = before + str(error).split()[0].rstrip(":")
+    return Unfit(name if name in KINDS else "", str(error))
+
+
+def _value(field: Field, given: Any) -> Any:
+    """What was typed, in the type of its field."""
+    kind, name = KINDS[field.name], field.name.removeprefix(INNER)
+    if field.name == "tasks":
+        return _tasks(given)
+    if isinstance(kind, bool):
+        return given is True
+    text = str(given).strip()
+    if field.name == "thresholds":
+        parts = [part.strip() for part in text.split(",") if part.strip()]
+        return tuple(dict.fromkeys(_number(field.name, name, part, 0.9) for part in parts))
+    if isinstance(kind, int | float):
+        return _number(field.name, name, text, kind)
+    if field.name == "model" and not text:
+        raise Unfit("model", "the model is empty: type tiny, tiny-early, a folder or a hub id")
+    return text
+
+
+def _tasks(given: Any) -> tuple[str, ...]:
+    names = tuple(map(str, given)) if isinstance(given, list) else ()
+    try:
+        return tuple(get(name).name for name in names)
+    except InputError as error:
+        raise Unfit("tasks", str(error)) from error
+
+
+def _number(field: str, name: str, text: str, kind: int | float) -> int | float:
+    """The number, of the kind of another one."""
+    try:
+        return type(kind)(text)
+    except (ValueError, OverflowError) as error:
+        what = "whole number" if isinstance(kind, int) else "number"
+        sentence = f"{name} must be a {what}: got {text[:80]!r}; try {kind}"
+        raise Unfit(field, sentence) from error
+
+
+def located(store: Path, text: str) -> Path:
+    """The file that was named: one that was dropped on the page, or one anywhere."""
+    dropped = store / text
+    path = dropped if text.startswith("prompts/") and dropped.is_file() else Path(text)
+    return path.expanduser().absolute()

@@ -1,0 +1,195 @@
+// The form of a distillation. What was typed is kept as text, for each preset, until the page ends:
+// a value that is refused stays where it is, with the sentence that says why.
+
+import { el } from "./dom.js";
+import * as ask from "./distil-ask.js";
+
+const LEGENDS = { prompts: "Prompts to learn from", training: "Training", scores: "Comparison at the end" };
+
+export function makeForm(page) {
+  const node = el("form", { className: "di-panel di-form", "aria-label": "A new distillation", noValidate: true, onsubmit: (event) => { event.preventDefault(); begin(view); } });
+  const view = { page, node, fields: new Map(), drafts: new Map(), preset: null, asked: false };
+  dropping(view);
+  return {
+    node,
+    fill: async () => {
+      if (view.asked) return;
+      view.asked = true;
+      const told = await ask.form();
+      if (told.problem) { view.asked = false; return page.say(told.problem); }
+      build(view, told);
+    },
+    labels: () => new Map([...view.fields].map(([name, { label }]) => [name, label])),
+    take: (values) => { write(view, values); node.scrollIntoView({ block: "start" }); node.querySelector("input").focus({ preventScroll: true }); },
+  };
+}
+
+function build(view, { fields, presets, tasks, models }) {
+  const made = new Map(fields.map((field) => [field.name, control(view, field, tasks, models)]));
+  const group = (name) => fields.filter((field) => field.group === name).map((field) => made.get(field.name));
+  view.presets = new Map(presets.map((preset) => [preset.name, preset]));
+  view.title = el("input", { type: "text", maxLength: 120, id: "di-title" });
+  view.cost = el("div", { className: "di-cost", role: "status" });
+  view.problem = el("p", { className: "di-problem", role: "alert", id: "di-problem", hidden: true });
+  view.ask = el("button", { type: "button", className: "di-button", onclick: () => estimate(view) }, "Estimate");
+  view.more = el("details", { className: "di-more" }, el("summary", {}, "More settings"), el("div", { className: "di-grid" }, ...group("more")));
+  const sets = Object.entries(LEGENDS).map(([name, legend]) =>
+    el("fieldset", {}, el("legend", {}, legend), name === "prompts" ? source(view) : null, el("div", { className: "di-grid" }, ...group(name))));
+  view.node.replaceChildren(el("h3", {}, "A new distillation"), choice(view, presets), ...group(""), ...sets,
+    el("div", { className: "di-field" }, el("label", { htmlFor: "di-title" }, "Name of the job"), view.title), view.more,
+    el("div", { className: "di-go" }, view.problem, view.cost, el("div", { className: "di-row" }, el("button", { type: "submit", className: "di-button di-strong" }, "Start"), view.ask)));
+  turn(view, presets[0].name);
+}
+
+const radio = (name, value, label, onchange) => el("label", { className: "di-choice" }, el("input", { type: "radio", name, value, onchange }), el("span", {}, label));
+
+function choice(view, presets) {
+  return el("fieldset", { className: "di-presets" }, el("legend", {}, "Preset"),
+    ...presets.map(({ name, title }) => radio("di-preset", name, title, () => turn(view, name))));
+}
+
+/** Whether prompts come from tasks or from a file. */
+function source(view) {
+  const set = () => { view.node.dataset.source = from(view); };
+  return el("div", { className: "di-choices", role: "radiogroup", "aria-label": "Where prompts come from" }, radio("di-source", "tasks", "tasks", set), radio("di-source", "file", "a file", set));
+}
+
+const from = (view) => view.node.querySelector("[name=di-source]:checked")?.value ?? "tasks";
+
+/** One field: its label, its control and its sentence. */
+function control(view, field, tasks, models) {
+  const id = `di-${field.name.replace(".", "-")}`, name = field.name.replace(/^settings\./, ""); // as the command line calls it
+  const told = el("small", { id: `${id}-help` }, field.help, name === field.label.toLowerCase() ? "" : el("code", {}, ` ${name}`));
+  const words = { id, name: field.name, "aria-describedby": `${told.id} di-problem` };
+  const wrap = (...parts) => el("div", { className: "di-field", "data-field": field.name }, ...parts);
+  const keep = (read, put, focus) => view.fields.set(field.name, { ...field, read, put, focus });
+  if (field.name === "tasks") {
+    const boxes = tasks.map(({ name, title }) => el("label", { className: "di-choice" }, el("input", { type: "checkbox", value: name }), el("span", {}, title)));
+    const inputs = boxes.map((box) => box.firstChild);
+    keep(() => (from(view) === "tasks" ? inputs.filter((box) => box.checked).map((box) => box.value) : []),
+      (value) => inputs.forEach((box) => { box.checked = value.includes(box.value); }), () => inputs[0].focus());
+    return el("div", { className: "di-field di-wide di-choices", "data-field": field.name, role: "group", "aria-label": field.label }, ...boxes, told);
+  }
+  if (field.switch) {
+    const box = el("input", { type: "checkbox", ...words });
+    keep(() => box.checked, (value) => { box.checked = value; }, () => box.focus());
+    return wrap(el("label", { className: "di-choice" }, box, el("span", {}, field.label)), told);
+  }
+  const label = el("label", { htmlFor: id }, field.label);
+  if (field.choices.length) {
+    const select = el("select", words, ...field.choices.map((value) => el("option", { value }, value)));
+    keep(() => select.value, (value) => { select.value = value; }, () => select.focus());
+    return wrap(label, select, told);
+  }
+  const input = el("input", { type: "text", autocomplete: "off", spellcheck: "false", ...words });
+  const file = field.name === "prompts";
+  keep(() => (file && from(view) === "tasks" ? "" : input.value), (value) => { input.value = value; }, () => input.focus());
+  if (field.name === "model") input.setAttribute("list", "di-models");
+  const list = field.name === "model" ? el("datalist", { id: "di-models" }, ...models.map((value) => el("option", { value }))) : null;
+  const node = wrap(label, input, list, file ? picker(view) : null, told);
+  node.classList.toggle("di-wide", file);
+  return node;
+}
+
+function picker(view) {
+  const chosen = el("input", { type: "file", accept: ".jsonl,.json,.txt", hidden: true, "aria-label": "A file of prompts", onchange: () => { bring(view, chosen.files[0]); chosen.value = ""; } });
+  return el("div", { className: "di-row" }, el("button", { type: "button", className: "di-button", onclick: () => chosen.click() }, "Choose a file…"), chosen, view.held = el("span", { className: "di-quiet", role: "status" }));
+}
+
+/** Sends a file to the server, which reads it, and puts its place into the field. */
+async function bring(view, file) {
+  if (!file || !view.fields.size) return;
+  refuse(view);
+  view.node.querySelector("[name=di-source][value=file]").click();
+  view.held.textContent = "Reading…";
+  const told = await ask.upload(file);
+  view.held.textContent = told.problem ? "" : `${told.count} prompts`;
+  if (told.problem) return refuse(view, { ...told, field: "prompts" });
+  view.fields.get("prompts").put(told.path);
+  const length = view.fields.get("gen_length");
+  if (length.read().trim() === "0") length.put("256");
+}
+
+/** While the tab is seen, a file that is dropped anywhere is one of prompts, unless it is a run. */
+function dropping(view) {
+  window.addEventListener("drop", (event) => {
+    const file = event.dataTransfer?.files[0];
+    if (document.body.dataset.tab !== "distil" || !file || file.name.toLowerCase().endsWith(".npz")) return;
+    event.preventDefault();
+    bring(view, file);
+  }, { capture: true });
+}
+
+const read = (view) => Object.fromEntries([...view.fields].map(([name, field]) => [name, field.read()]));
+
+/** Shows a preset, or what was typed after it was last chosen. */
+function turn(view, preset) {
+  if (view.preset) view.drafts.set(view.preset, { ...read(view), title: view.title.value });
+  view.preset = preset;
+  const { values, title } = view.presets.get(preset), draft = view.drafts.get(preset);
+  view.title.placeholder = title;
+  view.title.value = draft?.title ?? "";
+  write(view, draft ?? values);
+  view.node.querySelector(`[name=di-preset][value="${CSS.escape(preset)}"]`).checked = true;
+}
+
+function write(view, values) {
+  for (const [name, field] of view.fields) if (name in values) field.put(values[name]);
+  const kind = values.prompts ? "file" : "tasks";
+  view.node.querySelector(`[name=di-source][value=${kind}]`).checked = true;
+  view.node.dataset.source = kind;
+  view.cost.replaceChildren();
+  refuse(view);
+}
+
+/** Says what is wrong beside the buttons, and marks the field; without a problem, says nothing. */
+function refuse(view, { problem = "", field = "" } = {}) {
+  view.problem.textContent = problem;
+  view.problem.hidden = !problem;
+  for (const marked of view.node.querySelectorAll("[aria-invalid]")) marked.removeAttribute("aria-invalid");
+  const found = view.fields.get(field);
+  if (!problem || !found) return;
+  if (found.group === "more") view.more.open = true;
+  found.focus();
+  if (view.node.contains(document.activeElement)) document.activeElement.setAttribute("aria-invalid", "true");
+}
+
+const given = (view) => ({ preset: view.preset, title: view.title.value, values: read(view) });
+
+async function begin(view) {
+  if (!view.fields.size || view.starting) return;
+  view.starting = true;
+  const told = await ask.start(given(view));
+  view.starting = false;
+  refuse(view, told);
+  if (told.id) view.page.choose(told.id, { focus: true });
+}
+
+/** Asks what the job would take; the same button cancels. */
+async function estimate(view) {
+  if (view.asking) return view.asking.abort();
+  refuse(view);
+  view.asking = new AbortController();
+  view.ask.textContent = "Cancel";
+  const began = Date.now(), told = () => view.cost.replaceChildren(el("p", { className: "di-quiet" }, `Running two real steps (${Math.round((Date.now() - began) / 1000)} s)…`));
+  told();
+  const timer = setInterval(told, 1000);
+  const { signal } = view.asking, cost = await ask.estimate(given(view), signal);
+  clearInterval(timer);
+  view.asking = null;
+  view.ask.textContent = "Estimate";
+  view.cost.replaceChildren(...(signal.aborted ? [el("p", { className: "di-quiet" }, "Cancelled.")] : cost.problem ? [] : costs(cost)));
+  if (!signal.aborted) refuse(view, cost);
+}
+
+export const duration = (seconds) => {
+  const s = Math.round(seconds), m = Math.floor(s / 60), h = Math.floor(m / 60);
+  return h ? `${h} h ${m % 60} min` : m ? `${m} min ${s % 60} s` : `${s} s`;
+};
+
+function costs(cost) {
+  const facts = [["answers", duration(cost.answers)], ["training", duration(cost.training)], ["evaluation", duration(cost.evaluation)], ["memory", `${(cost.memory / 2 ** 30).toFixed(1)} GiB`], ["device", cost.device]];
+  return [el("p", {}, "About ", el("b", {}, duration(cost.seconds)), ", after the model is loaded."),
+    el("dl", { className: "di-facts" }, ...facts.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value)))),
+    cost.busy ? el("p", { className: "di-quiet" }, "Another job is at work: alone it would be faster.") : null].filter(Boolean);
+}

@@ -1,0 +1,85 @@
+// The job that is chosen: how far it is, its curves, what became of it, its settings and its log.
+
+import { makeCurves } from "./curves.js";
+import { el } from "./dom.js";
+import { MARKS, far } from "./distil-list.js";
+import { makeOutcome } from "./distil-outcome.js";
+
+const STAGES = ["loading", "answers", "held-out answers", "training", "evaluation", "keeping"];
+const HINT = "Choose a job to see its curves and its log.";
+
+export function makeJob(page, form) {
+  const title = el("h3", { tabIndex: -1 }), state = el("p", { className: "di-now" });
+  const stages = el("ol", { className: "di-stages", "aria-label": "Stages" }, ...STAGES.map((name) => el("li", { "data-stage": name }, name)));
+  const problem = el("p", { className: "di-problem", hidden: true, dir: "auto" });
+  const curves = makeCurves(), outcome = el("div", { className: "di-outcome" });
+  const log = el("pre", { className: "di-log", tabIndex: 0, role: "region", "aria-label": "End of the log" });
+  const logs = el("details", { className: "di-more" }, el("summary", {}, "Log"), log);
+  const values = el("dl", { className: "di-facts di-values" });
+  const again = el("button", { type: "button", className: "di-button", onclick: () => form.take(view.values) }, "Use these settings again");
+  const settings = el("details", { className: "di-more" }, el("summary", {}, "Settings"), values, again);
+  const node = el("section", { className: "di-panel di-chosen", "aria-label": "The chosen job", hidden: true },
+    el("header", {}, title, state), stages, problem, outcome, curves.node, logs, settings);
+  const view = { id: null, told: "", values: {}, failed: false };
+  const parts = { title, state, stages, problem, curves, outcome, log, logs, values };
+  return {
+    node,
+    clear: () => { view.id = null; node.hidden = true; curves.clear(); outcome.replaceChildren(); view.told = ""; },
+    attend: (focus) => { view.focus = focus; },
+    show: (job, chosen) => show(page, form, view, node, parts, job, chosen),
+  };
+}
+
+function show(page, form, view, node, parts, job, chosen) {
+  const fresh = view.id !== job.id;
+  view.id = job.id;
+  view.values = chosen.values;
+  node.hidden = false;
+  set(parts.title, job.title);
+  set(parts.state, [`${MARKS[job.state] ?? ""} ${job.state}`, far(job), job.problem ? "" : job.note].filter(Boolean).join(" · "));
+  node.dataset.state = job.state;
+  stage(parts.stages, job);
+  set(parts.problem, job.state === "failed" ? job.problem : "");
+  parts.problem.hidden = !parts.problem.textContent;
+  if (fresh || (job.state === "failed") !== view.failed) parts.logs.open = job.state === "failed";
+  view.failed = job.state === "failed";
+  follow(parts.log, chosen.log || "Nothing yet.");
+  if (fresh) parts.values.replaceChildren(...facts(chosen.values, form.labels()));
+  parts.curves.add(chosen.rows, { anew: fresh || chosen.anew, steps: Number(chosen.values["settings.steps"]) });
+  const told = JSON.stringify(chosen.outcome);
+  if (told !== view.told) {
+    view.told = told;
+    parts.outcome.replaceChildren(...(chosen.outcome ? makeOutcome(chosen.outcome, parts.curves.held()) : []));
+  }
+  if (!view.focus) return;
+  view.focus = false;
+  parts.title.focus({ preventScroll: true });
+  const { top } = node.getBoundingClientRect();
+  if (top < 0 || top > innerHeight * 0.6) node.scrollIntoView({ block: "start" });
+}
+
+const set = (node, text) => { if (node.textContent !== text) node.textContent = text; };
+
+/** Marks the stages that are over, and the one at which the job is. */
+function stage(list, job) {
+  const at = job.state === "done" ? STAGES.length : STAGES.indexOf(job.stage);
+  [...list.children].forEach((item, i) => {
+    item.dataset.over = String(i < at);
+    if (i === at) item.setAttribute("aria-current", "step");
+    else item.removeAttribute("aria-current");
+  });
+}
+
+/** New lines of the log; its end stays in sight, unless somebody reads further up. */
+function follow(log, text) {
+  if (log.textContent === text) return;
+  const end = log.scrollTop + log.clientHeight > log.scrollHeight - 20;
+  log.textContent = text;
+  if (end) log.scrollTop = log.scrollHeight;
+}
+
+function facts(values, labels) {
+  const shown = (name, value) => (Array.isArray(value) ? value.join(", ") : name === "prompts" ? value.split(/[\\/]/).at(-1) : typeof value === "boolean" ? (value ? "yes" : "no") : value);
+  return Object.entries(values).map(([name, value]) => [labels.get(name) ?? name, shown(name, value)]).filter(([, text]) => text !== "")
+    .map(([label, text]) => el("div", {}, el("dt", {}, label), el("dd", { dir: "auto" }, text)));
+}
