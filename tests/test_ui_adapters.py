@@ -45,8 +45,8 @@ def test_inspect_offers_the_adapters_of_its_model_and_forgets_those_of_others(
     assert (told["value"], typed) == ("", "/my/own/lora")
     assert adapters.folder_of(shelves, one.id) == place
     assert adapters.folder_of(shelves, "../" + one.id) == ""
-    assert adapters.label(one).endswith("· KL 0.25")
-    assert "KL" not in adapters.label(early)
+    assert adapters.title(one).endswith("· KL 0.25")
+    assert "KL" not in adapters.title(early)
 
 
 def test_another_page_chooses_model_adapter_prompt_and_lengths_at_once(shelves: Shelves) -> None:

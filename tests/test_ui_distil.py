@@ -17,11 +17,11 @@ from starlette.testclient import TestClient
 from dlmviz import jobs
 from dlmviz.jobs import folder
 from dlmviz.jobs.distil.estimate import Estimate
-from dlmviz.jobs.distil.recipe import PRESETS, Recipe, recipe_of
+from dlmviz.jobs.distil.recipe import PRESETS, TITLES, Recipe, recipe_of
 from dlmviz.learn.distill.settings import Settings
 from dlmviz.store.adapters import put_adapter
 from dlmviz.types import InputError
-from dlmviz.ui import distil, distil_form, distil_result
+from dlmviz.ui import distil, distil_form, distil_result, words
 from dlmviz.ui.shelves import Shelves
 from tests.test_jobs import HOSTILE, STATES, put, served
 from tests.test_store_adapters import FIELDS, adapter
@@ -74,7 +74,15 @@ def test_every_setting_of_a_recipe_has_one_field_and_a_sentence() -> None:
     inner = {f"settings.{field.name}" for field in dataclasses.fields(Settings)}
     assert len(names) == len(set(names))
     assert set(names) == outer | inner
-    assert all(field.label and field.help for field in distil_form.FIELDS)
+    said = words.WORDS["en"]
+    assert all({f"distil.field.{name}", f"distil.help.{name}"} <= said.keys() for name in names)
+    groups = {field.group for field in distil_form.FIELDS} - {"", "more"}
+    assert all(f"distil.group.{group}" in said for group in groups)
+
+
+def test_presets_are_called_on_the_page_what_they_are_called_in_a_shell() -> None:
+    said = {name: words.say(f"distil.preset.{name}") for name in PRESETS}
+    assert said == TITLES
 
 
 @pytest.mark.parametrize("name", ["demo", "built-in"])
@@ -160,7 +168,7 @@ def test_a_look_tells_all_jobs_and_goes_on_from_the_cursor(
     curve.write_text('{"step": 1, "loss": 2.5}\n{"step": 2, "loss": NaN}\n{"step": 3')
     told = look(client, first)
     assert [row["id"] for row in told["jobs"]] == [second, first]
-    assert told["jobs"][1]["about"] == "tiny-early · lists · 40 steps"
+    assert told["jobs"][1]["about"] == {"model": "tiny-early", "source": "lists", "steps": "40"}
     assert told["open"]
     assert told["chosen"]["rows"] == [{"step": 1, "loss": 2.5}, {"step": 2, "loss": None}]
     cursor = told["chosen"]["cursor"]
@@ -324,30 +332,29 @@ def test_a_dropped_file_that_cannot_be_used_is_refused_and_not_kept(
 
 
 @pytest.mark.parametrize(
-    ("ratio", "low", "high", "verdict", "says"),
+    ("ratio", "low", "high", "verdict", "way", "numbers"),
     [
-        (1.04, 0.98, 1.1, "same", "1.04 times fewer forwards; n = 16 (95 % interval 0.98 to 1.10)"),
-        (1.3, 1.2, 1.4, "faster", "1.30 times fewer forwards; n = 16 (95 % interval 1.20 to 1.40)"),
-        (0.8, 0.5, 0.9, "slower", "1.25 times more forwards; n = 16 (95 % interval 1.11 to 2.00)"),
-        (0.8, 0.5, 1.0, "same", "1.25 times more forwards; n = 16 (95 % interval 1.00 to 2.00)"),
-        (1.0, 1.0, 1.0, "same", "as many forwards; n = 16 (95 % interval 1.00 to 1.00)"),
+        (1.04, 0.98, 1.1, "same", "fewer", [1.04, 0.98, 1.1]),
+        (1.3, 1.2, 1.4, "faster", "fewer", [1.3, 1.2, 1.4]),
+        (1.3, 1.0, 1.4, "same", "fewer", [1.3, 1.0, 1.4]),
+        (0.8, 0.5, 0.8, "slower", "more", [1.25, 1.25, 2.0]),
+        (0.8, 0.5, 1.0, "same", "more", [1.25, 1.0, 2.0]),
+        (1.0, 1.0, 1.0, "same", "as", [1.0, 1.0, 1.0]),
     ],
 )
-def test_a_gain_is_told_with_its_interval_and_without_more_than_that_shows(
-    ratio: float, low: float, high: float, verdict: str, says: str
+def test_a_gain_is_one_only_if_its_interval_leaves_one_out(
+    ratio: float, low: float, high: float, verdict: str, way: str, numbers: list[float]
 ) -> None:
-    gain = {**GAIN, **RIGHT, "ratio": ratio, "low": low, "high": high}
-    told = distil_result.said(gain, 16)
-    ends = {"same": "no difference can be told", "faster": "it is faster", "slower": "it is slower"}
-    assert told["verdict"] == verdict
-    assert says in told["text"]
-    assert told["text"].endswith(ends[verdict])
-    assert "93.8 % right; the base 93.8 % at threshold 0.9" in told["text"]
+    told = distil_result.judged({**GAIN, **RIGHT, "ratio": ratio, "low": low, "high": high}, 16)
+    assert (told["verdict"], told["way"], told["n"], told["at"]) == (verdict, way, 16, 0.9)
+    assert [told[name] for name in ("ratio", "low", "high")] == pytest.approx(numbers)
+    assert (told["right"], told["base"]) == (93.75, 93.75)
+    assert {f"distil.gain.{verdict}", f"distil.gain.{way}"} <= words.WORDS["en"].keys()
 
 
 def test_a_speed_without_right_answers_is_no_gain() -> None:
     gain = {**GAIN, "accuracy_student": 0, "accuracy_base": 0, "ratio": 2, "low": 2, "high": 2}
-    assert distil_result.said(gain, 2)["verdict"] == "none"
+    assert distil_result.judged(gain, 2) == {"verdict": "none", "n": 2}
 
 
 def test_a_result_shows_base_against_student_gains_and_the_adapter(

@@ -12,10 +12,11 @@ import gradio as gr
 from dlmviz.store.adapters import cards
 from dlmviz.types import AdapterCard
 from dlmviz.ui.shelves import Shelves
+from dlmviz.ui.words import label
 
 BUNDLED = Path(__file__).parent.parent.parent / "assets" / "adapters"
 MOST = 12  # that are offered, the newest first
-NONE = ("none", "")
+NONE = (str(label("form.adapter.none")), "")
 # a page that chooses shows the tab first: to look then, too, would undo what it chose
 LISTEN = """
 let timer = 0;
@@ -34,7 +35,9 @@ Kept = list[tuple[Path, AdapterCard]]
 
 def choice() -> gr.Radio:
     """The control, which is in sight where an adapter was kept for the model."""
-    return gr.Radio([NONE], value="", label="Adapter", visible=False, elem_id="adapters")
+    return gr.Radio(
+        [NONE], value="", label=label("form.adapter.kept"), visible=False, elem_id="adapters"
+    )
 
 
 def listen(radio: gr.Radio, form: Mapping[str, Any], example: gr.State, shelves: Shelves) -> None:
@@ -72,7 +75,7 @@ def offered(shelves: Shelves, model: str, typed: str) -> tuple[Any, str]:
     own = [pair for pair in found if pair[1].base_model == model][:MOST]
     folders = {str(folder): card.id for folder, card in own}
     stays = typed in folders or typed not in {str(folder) for folder, _ in found}
-    choices = [NONE, *((label(card), card.id) for _, card in own)]
+    choices = [NONE, *((title(card), card.id) for _, card in own)]
     value = folders.get(typed, "")
     return gr.update(choices=choices, value=value, visible=bool(own)), typed if stays else ""
 
@@ -102,7 +105,7 @@ def folder_of(shelves: Shelves, identity: str) -> str:
     return next((str(folder) for folder, card in kept(shelves) if card.id == identity), "")
 
 
-def label(card: AdapterCard) -> str:
+def title(card: AdapterCard) -> str:
     """Title, moment and held-out KL of an adapter."""
     when = time.strftime("%d %b %H:%M", time.localtime(card.created))
     kl = "" if card.final_kl is None else f" · KL {card.final_kl:.3g}"

@@ -134,15 +134,16 @@ def row(job: jobs.Job) -> dict[str, Any]:
     """A job as the list shows it."""
     note = STARTING if job.note == jobs.UNSERVED and lock.supported() else job.note
     told = {k: v for k, v in dataclasses.asdict(job).items() if k not in ("kind", "settings")}
-    told["about"] = " · ".join(filter(None, _about(distil_form.texts(job.settings))))
+    told["about"] = _about(distil_form.texts(job.settings))
     words = {"note": payload.refusal(note), "problem": payload.refusal(job.problem)}
     return told | words | {"eta": jobs.eta(job), "allowed": jobs.allowed(job.state)}
 
 
-def _about(values: Mapping[str, Any]) -> tuple[str, ...]:
+def _about(values: Mapping[str, Any]) -> dict[str, Any]:
     """What tells one job from another: model, prompts, steps."""
     source = ", ".join(values.get("tasks", [])) or Path(str(values.get("prompts", ""))).name
-    return str(values.get("model", "")), source, f"{values.get('settings.steps', '?')} steps"
+    told = {"model": values.get("model", "?"), "steps": values.get("settings.steps", "?")}
+    return {**told, "source": source}
 
 
 def detail(store: Path, job: jobs.Job, cursor: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from dlmviz.jobs.distil.recipe import PRECISIONS, PRESETS, SCORED, TITLES, Recipe, recipe_of
+from dlmviz.jobs.distil.recipe import PRECISIONS, PRESETS, SCORED, Recipe, recipe_of
 from dlmviz.learn.distill.prompts_file import split
 from dlmviz.learn.distill.settings import Scope
 from dlmviz.tasks import TASKS, get
@@ -32,69 +32,27 @@ class Unfit(InputError):
 
 @dataclass(frozen=True)
 class Field:
-    """One setting: its name in a recipe, and what the page says of it."""
+    """One setting. What the page says of it: distil.field.* and distil.help.* of its words."""
 
-    name: str  # "settings.lr" is one of the training
-    label: str
-    help: str
+    name: str  # in a recipe; "settings.lr" is one of the training
     group: str = "more"  # "prompts", "training", "scores": in sight at once
     choices: tuple[str, ...] = ()
 
 
 FIELDS = (
-    Field(
-        "model", "Model", "tiny, tiny-early, a folder or a hub id: LLaDA's or Dream's format", ""
-    ),
-    Field("tasks", "Tasks", "whose prompts the model answers, in equal shares", "prompts"),
-    Field("prompts", "File", 'JSON lines, each with a "prompt" or a "question"', "prompts"),
-    Field("count", "Prompts", "that it answers, to learn from its own answers", "prompts"),
-    Field("gen_length", "Answer", "tokens; 0 is each task's own, a file needs a number", "prompts"),
-    Field("settings.steps", "Steps", "updates of the student", "training"),
-    Field("settings.lr", "Learning rate", "2e-5 in the paper; more for a small model", "training"),
-    Field("settings.rank", "Rank", "of the adapter; 0 trains all weights, keeps none", "training"),
-    Field("settings.tau_tr", "Sure above", "the teacher commits what is more probable", "training"),
-    Field(
-        "settings.scope",
-        "Scope",
-        "whose KL counts: all masks, or those of the block that is being filled",
-        "training",
-        get_args(Scope),
-    ),
-    Field(
-        "settings.eos",
-        "Ask about all ends",
-        "of sequence, not an answer's first one only",
-        "training",
-    ),
-    Field("thresholds", "Thresholds", "base and student answer at each; commas between", "scores"),
-    Field("scored", "Prompts a task", "that neither learned from; 0 compares nothing", "scores"),
-    Field("scorer", "Compared with", "the sampler of both", choices=SCORED),
-    Field("held", "Held-out prompts", "further ones, never learned from, for the held-out KL"),
-    Field(
-        "tau", "Sure when answering", "threshold of the decode that makes the answers (Fast-dLLM)"
-    ),
-    Field("block_length", "Block of the answers", "tokens that stand open at once in that decode"),
-    Field("batch", "Answers at once", "made by one forward"),
-    Field(
-        "settings.block_length",
-        "Block of the training",
-        "one block is masked in part, those behind it whole",
-    ),
-    Field("settings.batch", "Answers a forward", "in each process, when the student learns"),
-    Field("settings.accumulation", "Forwards a step", "whose gradients make one update"),
-    Field("settings.warmup", "Warm-up", "steps over which the learning rate rises"),
-    Field("settings.cooldown", "Cool-down", "last share of the steps: the rate falls to zero"),
-    Field("settings.weight_decay", "Weight decay", "how strongly weights are drawn to zero"),
-    Field("settings.clip", "Clip", "largest norm of the gradient"),
-    Field("settings.alpha", "Alpha", "what the adapter adds is multiplied by alpha / rank"),
-    Field("settings.dropout", "Dropout", "share of its inputs that the adapter does not see"),
-    Field("settings.save", "Checkpoint every", "steps; there the held-out KL is measured, too"),
-    Field("settings.chunk", "Chunk", "positions whose whole vocabulary is in memory at once"),
-    Field(
-        "settings.checkpointing", "Recompute layers", "in the backward pass: slower, less memory"
-    ),
-    Field("precision", "Precision", "auto: bf16 on a GPU, else float32", choices=PRECISIONS),
-    Field("settings.seed", "Seed", "of order, masks and dropout"),
+    Field("model", ""),
+    *(Field(name, "prompts") for name in ("tasks", "prompts", "count", "gen_length")),
+    *(Field(INNER + name, "training") for name in ("steps", "lr", "rank", "tau_tr")),
+    Field("settings.scope", "training", get_args(Scope)),
+    Field("settings.eos", "training"),
+    *(Field(name, "scores") for name in ("thresholds", "scored")),
+    Field("scorer", choices=SCORED),
+    *(Field(name) for name in ("held", "tau", "block_length", "batch")),
+    *(Field(INNER + name) for name in ("block_length", "batch", "accumulation", "warmup")),
+    *(Field(INNER + name) for name in ("cooldown", "weight_decay", "clip", "alpha", "dropout")),
+    *(Field(INNER + name) for name in ("save", "chunk", "checkpointing")),
+    Field("precision", choices=PRECISIONS),
+    Field("settings.seed"),
 )
 KINDS: Mapping[str, Any] = {
     **{f.name: getattr(Recipe(), f.name) for f in dataclasses.fields(Recipe)},
@@ -109,11 +67,9 @@ def form() -> dict[str, Any]:
         for field in FIELDS
     ]
     presets = [
-        {"name": name, "title": TITLES[name], "values": texts(recipe.to_json())}
-        for name, recipe in PRESETS.items()
+        {"name": name, "values": texts(recipe.to_json())} for name, recipe in PRESETS.items()
     ]
-    tasks = [{"name": name, "title": task.title} for name, task in TASKS.items()]
-    return {"fields": fields, "presets": presets, "tasks": tasks, "models": MODELS}
+    return {"fields": fields, "presets": presets, "tasks": [*TASKS], "models": MODELS}
 
 
 def texts(recipe: Mapping[str, Any]) -> dict[str, Value]:

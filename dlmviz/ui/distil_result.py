@@ -1,4 +1,4 @@
-"""What became of a distillation, in words and numbers for the page."""
+"""What became of a distillation, in numbers for the page."""
 
 from __future__ import annotations
 
@@ -12,12 +12,10 @@ from dlmviz.jobs import folder
 from dlmviz.store.adapters import cards
 
 DAMAGED = "its result cannot be read: somebody edited it; press Retry for a fresh job"
-IDLE = "how fast they are means nothing"
-BETTER = "the student is right more often than the base at any of its thresholds"
 
 
 def outcome(store: Path, job: jobs.Job) -> dict[str, Any]:
-    """Scores, sentences about gains, and the adapter of a job that is done."""
+    """Scores, what they gain, and the adapter of a job that is done."""
     told: dict[str, Any] = folder.plain(_outcome(store, job))
     return told
 
@@ -27,7 +25,7 @@ def _outcome(store: Path, job: jobs.Job) -> dict[str, Any]:
     try:
         scores = [arms(found["scores"], *key) for key in keys(found["scores"])]
         told: dict[str, Any] = {"scores": scores, "kl": found["kl"], "sample": found.get("sample")}
-        told["gains"] = list(sentences(found["scores"], found["gains"]))
+        told["gains"] = list(verdicts(found["scores"], found["gains"]))
         identity = found["adapter"]
     except (KeyError, TypeError, ValueError, ArithmeticError):
         return {"problem": DAMAGED}
@@ -57,36 +55,33 @@ def arms(scores: Sequence[Mapping[str, Any]], task: str, threshold: float) -> di
     return {"task": str(task), "threshold": float(threshold), **pair}
 
 
-def sentences(
+def verdicts(
     scores: Sequence[Mapping[str, Any]], gains: Sequence[Mapping[str, Any]]
 ) -> Iterator[dict[str, Any]]:
-    """What each threshold of the student gains at matched accuracy: a sentence and a verdict."""
+    """What each threshold of the student gains at matched accuracy."""
     told = {(gain["task"], gain["student"]): gain for gain in gains}
     for task, threshold in keys(scores):
+        student = arms(scores, task, threshold)["student"]
         where = {"task": str(task), "threshold": float(threshold)}
         if (task, threshold) in told:
-            yield where | said(told[task, threshold], arms(scores, task, threshold)["student"]["n"])
-        elif arms(scores, task, threshold)["student"] is not None:
-            yield where | {"text": f"{BETTER}: no speed can be compared", "verdict": "better"}
+            yield where | judged(told[task, threshold], student["n"])
+        elif student is not None:  # no arm of the base is as often right
+            yield where | {"verdict": "better", "n": student["n"]}
 
 
-def said(gain: Mapping[str, Any], n: float) -> dict[str, str]:
-    """A gain on n prompts in words; `verdict` is faster, slower or same, by whether its interval
-    holds 1.
+def judged(gain: Mapping[str, Any], n: float) -> dict[str, Any]:
+    """A gain on n prompts: how many times fewer, or more, forwards, and 95 % interval.
+
+    `verdict` is faster or slower only where the interval leaves 1 out; where no answer is right,
+    there is none.
     """
     right, base = (100 * float(gain[f"accuracy_{name}"]) for name in ("student", "base"))
     if right == base == 0:
-        return {"text": f"none of {n:.0f} answers is right, of either: {IDLE}", "verdict": "none"}
+        return {"verdict": "none", "n": n}
     ratio, low, high = (float(gain[name]) for name in ("ratio", "low", "high"))
-    way = "fewer"
+    way = "fewer" if ratio > 1 else "as"
     if ratio < 1:
         ratio, low, high, way = 1 / ratio, 1 / high, 1 / low, "more"
-    verdict = "same" if low <= 1 <= high else {"fewer": "faster", "more": "slower"}[way]
-    ends = {"same": "no difference can be told", "faster": "it is faster", "slower": "it is slower"}
-    amount = f"{ratio:.2f} times {way} forwards" if ratio != 1 else "as many forwards"
-    text = (
-        f"at matched accuracy ({right:.1f} % right; the base {base:.1f} % at threshold "
-        f"{float(gain['base']):g}) the student needs {amount}; n = {n:.0f} "
-        f"(95 % interval {low:.2f} to {high:.2f}): {ends[verdict]}"
-    )
-    return {"text": text, "verdict": verdict}
+    verdict = "same" if low <= 1 <= high else "slower" if way == "more" else "faster"
+    numbers = {"ratio": ratio, "low": low, "high": high, "right": right, "base": base}
+    return {"verdict": verdict, "way": way, "n": n, "at": float(gain["base"]), **numbers}

@@ -1,5 +1,7 @@
 // One chart as SVG: scales, ticks, lines with gaps, a cursor and a brush. Knows nothing of jobs.
 
+import { decimal, locale } from "./say.js";
+
 const HEIGHT = 176, LEFT = 54, RIGHT = 12, TOP = 10, BOTTOM = 36;
 
 /** A number in few characters; a dash for what is none. */
@@ -7,9 +9,9 @@ export function short(value) {
   if (typeof value !== "number" || !Number.isFinite(value)) return "–";
   if (value === 0) return "0";
   const size = Math.abs(value);
-  if (size < 1e-3 || size >= 1e6) return value.toExponential(size < 1e-3 ? 1 : 2).replace("e+", "e").replace(".0e", "e").replaceAll("-", "−");
-  if (size >= 1000) return Math.round(value).toLocaleString("en");
-  return String(+value.toPrecision(3)).replace("-", "−");
+  if (size < 1e-3 || size >= 1e6) return decimal(value.toExponential(size < 1e-3 ? 1 : 2).replace("e+", "e").replace(".0e", "e").replaceAll("-", "−"));
+  if (size >= 1000) return Math.round(value).toLocaleString(locale);
+  return decimal(+value.toPrecision(3)).replace("-", "−");
 }
 
 /** [low, high] of an axis that holds these values, all above 0: from 0, or whole decades. */
@@ -45,15 +47,15 @@ export function line(points) {
 
 /** Draws a chart into its stage. The answer moves the cursor and the brush, and knows the step at a
  * place [px]. */
-export function paint(stage, { x, y, log, lines, label }) {
+export function paint(stage, { x, y, log, lines, words }) {
   const width = Math.max(160, stage.clientWidth), right = width - RIGHT, bottom = HEIGHT - BOTTOM;
   const across = (v) => LEFT + ((right - LEFT) * (v - x[0])) / (x[1] - x[0]);
   const share = log ? (v) => Math.log(v / y[0]) / Math.log(y[1] / y[0]) : (v) => (v - y[0]) / (y[1] - y[0]);
   const down = (v) => bottom - (bottom - TOP) * Math.max(0, Math.min(1, share(v)));
-  const svg = node("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, width, height: HEIGHT, role: "img", "aria-label": label });
+  const svg = node("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, width, height: HEIGHT, role: "img", "aria-label": words.chart });
   for (const v of log ? decades(y) : ticks(y, 4)) svg.append(node("path", { class: "di-rule", d: `M${LEFT} ${down(v)}H${right}` }), text(LEFT - 7, down(v) + 4, short(v), "end"));
-  for (const v of ticks(x, Math.max(2, Math.floor(width / 90))).filter(Number.isInteger)) svg.append(node("path", { class: "di-tick", d: `M${across(v)} ${bottom}v5` }), text(across(v), bottom + 18, v.toLocaleString("en"), "middle"));
-  svg.append(node("path", { class: "di-axis", d: `M${LEFT} ${bottom}H${right}` }), text((LEFT + right) / 2, HEIGHT - 3, "step", "middle"));
+  for (const v of ticks(x, Math.max(2, Math.floor(width / 90))).filter(Number.isInteger)) svg.append(node("path", { class: "di-tick", d: `M${across(v)} ${bottom}v5` }), text(across(v), bottom + 18, v.toLocaleString(locale), "middle"));
+  svg.append(node("path", { class: "di-axis", d: `M${LEFT} ${bottom}H${right}` }), text((LEFT + right) / 2, HEIGHT - 3, words.step, "middle"));
   for (const { kind, pieces, dots } of lines) {
     const way = (piece) => `M${piece.map(([px, py]) => `${across(px).toFixed(1)} ${down(py).toFixed(1)}`).join("L")}${piece.length === 1 ? "h0" : ""}`;
     svg.append(node("path", { class: `di-line di-${kind}`, d: pieces.map(way).join("") }));

@@ -4,26 +4,28 @@
 
 import { el } from "./dom.js";
 import { line, nice, paint, short } from "./chart.js";
+import { say } from "./say.js";
 
 const MOST = 1000; // points of a line, and rows of the table
 const CHARTS = [
-  { title: "Loss", unit: "nats", lines: [["loss", "loss", "a"]] },
-  { title: "KL to the target", unit: "nats", lines: [["kl_on", "where sure (on K)", "b"], ["kl_off", "elsewhere (off K)", "a"], ["held", "held out, all", "c"]] },
-  { title: "Learning rate", unit: "", lines: [["lr", "rate", "a"]] },
-  { title: "Speed", unit: "tokens/s", lines: [["tokens_per_second", "speed", "a"]] },
+  { name: "loss", unit: "nats", lines: [["loss", "a"]] },
+  { name: "kl", unit: "nats", lines: [["kl_on", "b"], ["kl_off", "a"], ["held", "c"]] },
+  { name: "lr", unit: "", lines: [["lr", "a"]] },
+  { name: "speed", unit: "speed", lines: [["tokens_per_second", "a"]] },
 ];
-const COLUMNS = [["step", "step"], ["loss", "loss [nats]"], ["kl_on", "KL on K [nats]"], ["kl_off", "KL off K [nats]"], ["held", "held-out KL [nats]"], ["lr", "learning rate"], ["norm", "gradient norm"], ["tokens_per_second", "tokens/s"]];
+const COLUMNS = ["loss", "kl_on", "kl_off", "held", "lr", "norm", "tokens_per_second"];
+const NATS = ["loss", "kl_on", "kl_off", "held"];
 const REST = 1500; // ms between two drawings of the table
 
 export function makeCurves() {
   const charts = CHARTS.map(makeChart), read = el("p", { className: "di-read" });
-  const log = el("button", { type: "button", className: "di-button", "aria-pressed": "true", title: "Draw loss and KL on a logarithmic scale", onclick: () => { view.log = !view.log; log.setAttribute("aria-pressed", String(view.log)); draw(view); } }, "Log scale");
-  const whole = el("button", { type: "button", className: "di-button", title: "Show all steps (0)", hidden: true, onclick: () => zoom(view, null) }, "Show all");
-  const grid = el("div", { className: "di-charts", tabIndex: 0, role: "group", "aria-label": "Curves. Arrow keys read them step by step, plus and minus zoom, 0 shows all. A table follows.", onkeydown: (event) => keys(view, event) }, ...charts.map(({ node }) => node));
-  const table = el("div", { className: "di-scroll di-rows", tabIndex: 0, role: "region", "aria-label": "Curves as a table" });
-  const twin = el("details", { className: "di-more", ontoggle: () => fill(view) }, el("summary", {}, "Show as table"), table);
-  const node = el("section", { className: "di-curves", "aria-label": "Curves", hidden: true },
-    el("div", { className: "di-row" }, el("h4", {}, "Curves"), el("span", { className: "di-quiet" }, "drag to zoom"), whole, log), read, grid, twin);
+  const log = el("button", { type: "button", className: "di-button", "aria-pressed": "true", title: say("curves.log.title"), onclick: () => { view.log = !view.log; log.setAttribute("aria-pressed", String(view.log)); draw(view); } }, say("curves.log"));
+  const whole = el("button", { type: "button", className: "di-button", title: say("curves.whole.title"), hidden: true, onclick: () => zoom(view, null) }, say("curves.whole"));
+  const grid = el("div", { className: "di-charts", tabIndex: 0, role: "group", "aria-label": say("curves.keys"), onkeydown: (event) => keys(view, event) }, ...charts.map(({ node }) => node));
+  const table = el("div", { className: "di-scroll di-rows", tabIndex: 0, role: "region", "aria-label": say("curves.table") });
+  const twin = el("details", { className: "di-more", ontoggle: () => fill(view) }, el("summary", {}, say("show.table")), table);
+  const node = el("section", { className: "di-curves", "aria-label": say("curves.title"), hidden: true },
+    el("div", { className: "di-row" }, el("h4", {}, say("curves.title")), el("span", { className: "di-quiet" }, say("curves.drag")), whole, log), read, grid, twin);
   const view = { node, charts, read, whole, table, twin, rows: [], at: new Map(), steps: 0, zoom: null, log: true, cursor: null, frame: 0, filled: 0 };
   charts.forEach((chart) => pointer(view, chart));
   new ResizeObserver(() => draw(view)).observe(grid);
@@ -61,10 +63,10 @@ const thin = (list, most = MOST) => (list.length <= most ? list : Array.from({ l
 
 const domain = ({ zoom, rows, steps }) => zoom ?? [0, Math.max(1, steps, rows.at(-1)?.step ?? 1)];
 
-function makeChart({ title, unit, lines }) {
-  const legend = lines.length > 1 ? el("span", { className: "di-legend" }, ...lines.map(([, label, kind]) => el("span", { className: `di-key di-${kind}` }, label))) : null;
-  const stage = el("div", { className: "di-stage" });
-  return { title, unit, lines, stage, logs: unit === "nats", node: el("figure", { className: "di-chart" }, el("figcaption", {}, el("b", {}, title), unit && ` [${unit}]`, legend), stage) };
+function makeChart({ name, unit, lines }) {
+  const legend = lines.length > 1 ? el("span", { className: "di-legend" }, ...lines.map(([key, kind]) => el("span", { className: `di-key di-${kind}` }, say(`curves.${key}`)))) : null;
+  const stage = el("div", { className: "di-stage" }), title = say(`curves.${name}`);
+  return { title, lines, stage, logs: unit === "nats", node: el("figure", { className: "di-chart" }, el("figcaption", {}, el("b", {}, title), unit && ` [${say(`curves.unit.${unit}`)}]`, legend), stage) };
 }
 
 /** Draws all charts at the next frame. */
@@ -80,20 +82,20 @@ function draw(view) {
 
 function drawn(view, chart, x, seen) {
   const log = view.log && chart.logs;
-  const lines = chart.lines.map(([key, , kind]) => ({ kind, points: thin(seen.filter((row) => key in row)).map((row) => [row.step, row[key]]) }));
+  const lines = chart.lines.map(([key, kind]) => ({ kind, points: thin(seen.filter((row) => key in row)).map((row) => [row.step, row[key]]) }));
   const values = lines.flatMap(({ points }) => points.map(([, y]) => y)).filter((y) => Number.isFinite(y) && y > 0);
   const y = nice(values, log);
-  chart.scale = paint(chart.stage, { x, y, log, lines: lines.map(({ kind, points }) => ({ kind, dots: kind === "c", ...line(points) })), label: `${chart.title}, ${seen.length} steps` });
+  chart.scale = paint(chart.stage, { x, y, log, lines: lines.map(({ kind, points }) => ({ kind, dots: kind === "c", ...line(points) })), words: { chart: say("curves.label", { chart: chart.title, n: seen.length }), step: say("curves.step") } });
 }
 
 /** Puts the cursor on its step in every chart, and says the numbers there. */
 function point(view) {
   const row = view.cursor === null ? view.rows.at(-1) : view.at.get(view.cursor);
   for (const { scale } of view.charts) scale?.cursor(view.cursor === null ? null : row?.step ?? null);
-  const told = COLUMNS.slice(1).filter(([key]) => row && key in row && key !== "norm").map(([key, label]) => `${label.replace(/ \[.*/, "")} ${short(row[key])}`);
+  const told = COLUMNS.filter((key) => row && key in row && key !== "norm").map((key) => `${say(`curves.column.${key}`)} ${short(row[key])}`);
   const asked = view.cursor !== null && view.node.contains(document.activeElement); // by keyboard: then it is said, too
   view.read.setAttribute("aria-live", asked ? "polite" : "off");
-  view.read.textContent = row ? `${view.cursor === null ? "Newest, step" : "Step"} ${row.step}: ${told.join(" · ")}` : "";
+  view.read.textContent = row ? `${say(view.cursor === null ? "curves.newest" : "curves.at", { step: row.step })} ${told.join(" · ")}` : "";
 }
 
 function zoom(view, span) {
@@ -146,7 +148,8 @@ function fill(view) {
   const wait = view.filled + REST - performance.now();
   if (wait > 0 && view.table.firstChild) { view.later ||= setTimeout(() => { view.later = 0; fill(view); }, wait); return; }
   view.filled = performance.now();
-  const rows = thin(view.rows).map((row) => el("tr", {}, ...COLUMNS.map(([key], i) => el(i ? "td" : "th", i ? {} : { scope: "row" }, i ? (key in row ? short(row[key]) : "") : String(row.step)))));
-  const told = view.rows.length > MOST ? `Every ${(view.rows.length / MOST).toFixed(1)}th of ${view.rows.length} steps` : "Every step";
-  view.table.replaceChildren(el("table", { className: "di-table" }, el("caption", {}, told), el("thead", {}, el("tr", {}, ...COLUMNS.map(([, label]) => el("th", { scope: "col" }, label)))), el("tbody", {}, ...rows)));
+  const rows = thin(view.rows).map((row) => el("tr", {}, el("th", { scope: "row" }, String(row.step)), ...COLUMNS.map((key) => el("td", {}, key in row ? short(row[key]) : ""))));
+  const told = say(rows.length < view.rows.length ? "curves.some" : "curves.every", { n: rows.length, all: view.rows.length });
+  const heads = [say("curves.step"), ...COLUMNS.map((key) => say(`curves.column.${key}`) + (NATS.includes(key) ? ` [${say("curves.unit.nats")}]` : ""))];
+  view.table.replaceChildren(el("table", { className: "di-table" }, el("caption", {}, told), el("thead", {}, el("tr", {}, ...heads.map((label) => el("th", { scope: "col" }, label)))), el("tbody", {}, ...rows)));
 }

@@ -1,14 +1,16 @@
 // What the Distil tab asks of the server: the form, one look at the jobs, and what a person does.
 
+import { say, translated } from "./say.js";
+
 const ROOT = new URL("dlmviz/distil/", document.baseURI).href;
-const GONE = "The server does not answer; is the app still running?";
 export const LARGEST = 32e6; // bytes of a file that the server takes
 
 /** The answer as JSON; {problem, gone} where there is none. */
 async function told(request) {
   const answer = await request.catch(() => null);
   const json = await answer?.json().catch(() => null);
-  return json ?? { problem: GONE, gone: true };
+  if (!json) return { problem: say("answers.not"), gone: true };
+  return json.problem ? { ...json, problem: translated(json.problem) } : json;
 }
 
 const post = (path, body, signal) => told(fetch(ROOT + path, { method: "POST", body, signal }));
@@ -27,6 +29,6 @@ export const estimate = (given, signal) => post("estimate", JSON.stringify(given
 export const act = (id, verb) => post(`${encodeURIComponent(id)}/${verb}`);
 
 export async function upload(file) {
-  if (file.size > LARGEST) return { problem: `${file.name} has ${Math.round(file.size / 1e6)} MB: at most ${LARGEST / 1e6} can be dropped. Type its path instead.` };
+  if (file.size > LARGEST) return { problem: say("distil.large", { file: file.name, size: Math.round(file.size / 1e6), most: LARGEST / 1e6 }) };
   return post(`prompts?${new URLSearchParams({ name: file.name })}`, file);
 }

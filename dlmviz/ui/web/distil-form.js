@@ -3,11 +3,12 @@
 
 import { el } from "./dom.js";
 import * as ask from "./distil-ask.js";
+import { around, decimal, many, say } from "./say.js";
 
-const LEGENDS = { prompts: "Prompts to learn from", training: "Training", scores: "Comparison at the end" };
+const GROUPS = ["prompts", "training", "scores"];
 
 export function makeForm(page) {
-  const node = el("form", { className: "di-panel di-form", "aria-label": "A new distillation", noValidate: true, onsubmit: (event) => { event.preventDefault(); begin(view); } });
+  const node = el("form", { className: "di-panel di-form", "aria-label": say("distil.new"), noValidate: true, onsubmit: (event) => { event.preventDefault(); begin(view); } });
   const view = { page, node, fields: new Map(), drafts: new Map(), preset: null, asked: false };
   dropping(view);
   return {
@@ -19,7 +20,6 @@ export function makeForm(page) {
       if (told.problem) { view.asked = false; return page.say(told.problem); }
       build(view, told);
     },
-    labels: () => new Map([...view.fields].map(([name, { label }]) => [name, label])),
     take: (values) => { write(view, values); node.scrollIntoView({ block: "start" }); node.querySelector("input").focus({ preventScroll: true }); },
   };
 }
@@ -31,27 +31,27 @@ function build(view, { fields, presets, tasks, models }) {
   view.title = el("input", { type: "text", maxLength: 120, id: "di-title" });
   view.cost = el("div", { className: "di-cost", role: "status" });
   view.problem = el("p", { className: "di-problem", role: "alert", id: "di-problem", hidden: true });
-  view.ask = el("button", { type: "button", className: "di-button", onclick: () => estimate(view) }, "Estimate");
-  view.more = el("details", { className: "di-more" }, el("summary", {}, "More settings"), el("div", { className: "di-grid" }, ...group("more")));
-  const sets = Object.entries(LEGENDS).map(([name, legend]) =>
-    el("fieldset", {}, el("legend", {}, legend), name === "prompts" ? source(view) : null, el("div", { className: "di-grid" }, ...group(name))));
-  view.node.replaceChildren(el("h3", {}, "A new distillation"), choice(view, presets), ...group(""), ...sets,
-    el("div", { className: "di-field" }, el("label", { htmlFor: "di-title" }, "Name of the job"), view.title), view.more,
-    el("div", { className: "di-go" }, view.problem, view.cost, el("div", { className: "di-row" }, el("button", { type: "submit", className: "di-button di-strong" }, "Start"), view.ask)));
+  view.ask = el("button", { type: "button", className: "di-button", onclick: () => estimate(view) }, say("distil.estimate"));
+  view.more = el("details", { className: "di-more" }, el("summary", {}, say("distil.more")), el("div", { className: "di-grid" }, ...group("more")));
+  const sets = GROUPS.map((name) =>
+    el("fieldset", {}, el("legend", {}, say(`distil.group.${name}`)), name === "prompts" ? source(view) : null, el("div", { className: "di-grid" }, ...group(name))));
+  view.node.replaceChildren(el("h3", {}, say("distil.new")), choice(view, presets), ...group(""), ...sets,
+    el("div", { className: "di-field" }, el("label", { htmlFor: "di-title" }, say("distil.title")), view.title), view.more,
+    el("div", { className: "di-go" }, view.problem, view.cost, el("div", { className: "di-row" }, el("button", { type: "submit", className: "di-button di-strong di-start" }, say("distil.start")), view.ask)));
   turn(view, presets[0].name);
 }
 
 const radio = (name, value, label, onchange) => el("label", { className: "di-choice" }, el("input", { type: "radio", name, value, onchange }), el("span", {}, label));
 
 function choice(view, presets) {
-  return el("fieldset", { className: "di-presets" }, el("legend", {}, "Preset"),
-    ...presets.map(({ name, title }) => radio("di-preset", name, title, () => turn(view, name))));
+  return el("fieldset", { className: "di-presets" }, el("legend", {}, say("distil.preset")),
+    ...presets.map(({ name }) => radio("di-preset", name, say(`distil.preset.${name}`), () => turn(view, name))));
 }
 
 /** Whether prompts come from tasks or from a file. */
 function source(view) {
   const set = () => { view.node.dataset.source = from(view); };
-  return el("div", { className: "di-choices", role: "radiogroup", "aria-label": "Where prompts come from" }, radio("di-source", "tasks", "tasks", set), radio("di-source", "file", "a file", set));
+  return el("div", { className: "di-choices", role: "radiogroup", "aria-label": say("distil.source") }, ...["tasks", "file"].map((kind) => radio("di-source", kind, say(`distil.source.${kind}`), set)));
 }
 
 const from = (view) => view.node.querySelector("[name=di-source]:checked")?.value ?? "tasks";
@@ -59,23 +59,24 @@ const from = (view) => view.node.querySelector("[name=di-source]:checked")?.valu
 /** One field: its label, its control and its sentence. */
 function control(view, field, tasks, models) {
   const id = `di-${field.name.replace(".", "-")}`, name = field.name.replace(/^settings\./, ""); // as the command line calls it
-  const told = el("small", { id: `${id}-help` }, field.help, name === field.label.toLowerCase() ? "" : el("code", {}, ` ${name}`));
+  const title = say(`distil.field.${field.name}`);
+  const told = el("small", { id: `${id}-help` }, say(`distil.help.${field.name}`), name === title.toLowerCase() ? "" : el("code", {}, ` ${name}`));
   const words = { id, name: field.name, "aria-describedby": `${told.id} di-problem` };
   const wrap = (...parts) => el("div", { className: "di-field", "data-field": field.name }, ...parts);
   const keep = (read, put, focus) => view.fields.set(field.name, { ...field, read, put, focus });
   if (field.name === "tasks") {
-    const boxes = tasks.map(({ name, title }) => el("label", { className: "di-choice" }, el("input", { type: "checkbox", value: name }), el("span", {}, title)));
+    const boxes = tasks.map((task) => el("label", { className: "di-choice" }, el("input", { type: "checkbox", value: task }), el("span", {}, say(`form.task.${task}`))));
     const inputs = boxes.map((box) => box.firstChild);
     keep(() => (from(view) === "tasks" ? inputs.filter((box) => box.checked).map((box) => box.value) : []),
       (value) => inputs.forEach((box) => { box.checked = value.includes(box.value); }), () => inputs[0].focus());
-    return el("div", { className: "di-field di-wide di-choices", "data-field": field.name, role: "group", "aria-label": field.label }, ...boxes, told);
+    return el("div", { className: "di-field di-wide di-choices", "data-field": field.name, role: "group", "aria-label": title }, ...boxes, told);
   }
   if (field.switch) {
     const box = el("input", { type: "checkbox", ...words });
     keep(() => box.checked, (value) => { box.checked = value; }, () => box.focus());
-    return wrap(el("label", { className: "di-choice" }, box, el("span", {}, field.label)), told);
+    return wrap(el("label", { className: "di-choice" }, box, el("span", {}, title)), told);
   }
-  const label = el("label", { htmlFor: id }, field.label);
+  const label = el("label", { htmlFor: id }, title);
   if (field.choices.length) {
     const select = el("select", words, ...field.choices.map((value) => el("option", { value }, value)));
     keep(() => select.value, (value) => { select.value = value; }, () => select.focus());
@@ -92,8 +93,8 @@ function control(view, field, tasks, models) {
 }
 
 function picker(view) {
-  const chosen = el("input", { type: "file", accept: ".jsonl,.json,.txt", hidden: true, "aria-label": "A file of prompts", onchange: () => { bring(view, chosen.files[0]); chosen.value = ""; } });
-  return el("div", { className: "di-row" }, el("button", { type: "button", className: "di-button", onclick: () => chosen.click() }, "Choose a file…"), chosen, view.held = el("span", { className: "di-quiet", role: "status" }));
+  const chosen = el("input", { type: "file", accept: ".jsonl,.json,.txt", hidden: true, "aria-label": say("distil.file"), onchange: () => { bring(view, chosen.files[0]); chosen.value = ""; } });
+  return el("div", { className: "di-row" }, el("button", { type: "button", className: "di-button", onclick: () => chosen.click() }, say("distil.choose")), chosen, view.held = el("span", { className: "di-quiet", role: "status" }));
 }
 
 /** Sends a file to the server, which reads it, and puts its place into the field. */
@@ -101,9 +102,9 @@ async function bring(view, file) {
   if (!file || !view.fields.size) return;
   refuse(view);
   view.node.querySelector("[name=di-source][value=file]").click();
-  view.held.textContent = "Reading…";
+  view.held.textContent = say("distil.reading");
   const told = await ask.upload(file);
-  view.held.textContent = told.problem ? "" : `${told.count} prompts`;
+  view.held.textContent = told.problem ? "" : many("distil.prompts", told.count);
   if (told.problem) return refuse(view, { ...told, field: "prompts" });
   view.fields.get("prompts").put(told.path);
   const length = view.fields.get("gen_length");
@@ -126,8 +127,8 @@ const read = (view) => Object.fromEntries([...view.fields].map(([name, field]) =
 function turn(view, preset) {
   if (view.preset) view.drafts.set(view.preset, { ...read(view), title: view.title.value });
   view.preset = preset;
-  const { values, title } = view.presets.get(preset), draft = view.drafts.get(preset);
-  view.title.placeholder = title;
+  const { values } = view.presets.get(preset), draft = view.drafts.get(preset);
+  view.title.placeholder = say(`distil.preset.${preset}`);
   view.title.value = draft?.title ?? "";
   write(view, draft ?? values);
   view.node.querySelector(`[name=di-preset][value="${CSS.escape(preset)}"]`).checked = true;
@@ -154,7 +155,7 @@ function refuse(view, { problem = "", field = "" } = {}) {
   if (view.node.contains(document.activeElement)) document.activeElement.setAttribute("aria-invalid", "true");
 }
 
-const given = (view) => ({ preset: view.preset, title: view.title.value, values: read(view) });
+const given = (view) => ({ preset: view.preset, title: view.title.value.trim() || view.title.placeholder, values: read(view) });
 
 async function begin(view) {
   if (!view.fields.size || view.starting) return;
@@ -170,15 +171,15 @@ async function estimate(view) {
   if (view.asking) return view.asking.abort();
   refuse(view);
   view.asking = new AbortController();
-  view.ask.textContent = "Cancel";
-  const began = Date.now(), told = () => view.cost.replaceChildren(el("p", { className: "di-quiet" }, `Running two real steps (${Math.round((Date.now() - began) / 1000)} s)…`));
+  view.ask.textContent = say("distil.cancel");
+  const began = Date.now(), told = () => view.cost.replaceChildren(el("p", { className: "di-quiet" }, say("distil.measuring", { seconds: Math.round((Date.now() - began) / 1000) })));
   told();
   const timer = setInterval(told, 1000);
   const { signal } = view.asking, cost = await ask.estimate(given(view), signal);
   clearInterval(timer);
   view.asking = null;
-  view.ask.textContent = "Estimate";
-  view.cost.replaceChildren(...(signal.aborted ? [el("p", { className: "di-quiet" }, "Cancelled.")] : cost.problem ? [] : costs(cost)));
+  view.ask.textContent = say("distil.estimate");
+  view.cost.replaceChildren(...(signal.aborted ? [el("p", { className: "di-quiet" }, say("distil.cancelled"))] : cost.problem ? [] : costs(cost)));
   if (!signal.aborted) refuse(view, cost);
 }
 
@@ -188,8 +189,8 @@ export const duration = (seconds) => {
 };
 
 function costs(cost) {
-  const facts = [["answers", duration(cost.answers)], ["training", duration(cost.training)], ["evaluation", duration(cost.evaluation)], ["memory", `${(cost.memory / 2 ** 30).toFixed(1)} GiB`], ["device", cost.device]];
-  return [el("p", {}, "About ", el("b", {}, duration(cost.seconds)), ", after the model is loaded."),
-    el("dl", { className: "di-facts" }, ...facts.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value)))),
-    cost.busy ? el("p", { className: "di-quiet" }, "Another job is at work: alone it would be faster.") : null].filter(Boolean);
+  const facts = [["answers", duration(cost.answers)], ["training", duration(cost.training)], ["evaluation", duration(cost.evaluation)], ["memory", decimal(`${(cost.memory / 2 ** 30).toFixed(1)} GiB`)], ["device", cost.device]];
+  return [el("p", {}, ...around("distil.cost", () => el("b", {}, duration(cost.seconds)))),
+    el("dl", { className: "di-facts" }, ...facts.map(([name, value]) => el("div", {}, el("dt", {}, say(`distil.cost.${name}`)), el("dd", {}, value)))),
+    cost.busy ? el("p", { className: "di-quiet" }, say("distil.busy")) : null].filter(Boolean);
 }

@@ -2,23 +2,23 @@
 
 import { makeCurves } from "./curves.js";
 import { el } from "./dom.js";
-import { MARKS, far } from "./distil-list.js";
+import { far, stateOf, word } from "./distil-list.js";
 import { makeOutcome } from "./distil-outcome.js";
+import { say, translated } from "./say.js";
 
 const STAGES = ["loading", "answers", "held-out answers", "training", "evaluation", "keeping"];
-const HINT = "Choose a job to see its curves and its log.";
 
 export function makeJob(page, form) {
   const title = el("h3", { tabIndex: -1 }), state = el("p", { className: "di-now" });
-  const stages = el("ol", { className: "di-stages", "aria-label": "Stages" }, ...STAGES.map((name) => el("li", { "data-stage": name }, name)));
+  const stages = el("ol", { className: "di-stages", "aria-label": say("distil.stages") }, ...STAGES.map((name) => el("li", { "data-stage": name }, word("stage", name))));
   const problem = el("p", { className: "di-problem", hidden: true, dir: "auto" });
   const curves = makeCurves(), outcome = el("div", { className: "di-outcome" });
-  const log = el("pre", { className: "di-log", tabIndex: 0, role: "region", "aria-label": "End of the log" });
-  const logs = el("details", { className: "di-more" }, el("summary", {}, "Log"), log);
+  const log = el("pre", { className: "di-log", tabIndex: 0, role: "region", "aria-label": say("distil.log.label") });
+  const logs = el("details", { className: "di-more" }, el("summary", {}, say("distil.log")), log);
   const values = el("dl", { className: "di-facts di-values" });
-  const again = el("button", { type: "button", className: "di-button", onclick: () => form.take(view.values) }, "Use these settings again");
-  const settings = el("details", { className: "di-more" }, el("summary", {}, "Settings"), values, again);
-  const node = el("section", { className: "di-panel di-chosen", "aria-label": "The chosen job", hidden: true },
+  const again = el("button", { type: "button", className: "di-button", onclick: () => form.take(view.values) }, say("distil.again"));
+  const settings = el("details", { className: "di-more" }, el("summary", {}, say("distil.settings")), values, again);
+  const node = el("section", { className: "di-panel di-chosen", "aria-label": say("distil.chosen"), hidden: true },
     el("header", {}, title, state), stages, problem, outcome, curves.node, logs, settings);
   const view = { id: null, told: "", values: {}, failed: false };
   const parts = { title, state, stages, problem, curves, outcome, log, logs, values };
@@ -26,25 +26,25 @@ export function makeJob(page, form) {
     node,
     clear: () => { view.id = null; node.hidden = true; curves.clear(); outcome.replaceChildren(); view.told = ""; },
     attend: (focus) => { view.focus = focus; },
-    show: (job, chosen) => show(page, form, view, node, parts, job, chosen),
+    show: (job, chosen) => show(view, node, parts, job, chosen),
   };
 }
 
-function show(page, form, view, node, parts, job, chosen) {
+function show(view, node, parts, job, chosen) {
   const fresh = view.id !== job.id;
   view.id = job.id;
   view.values = chosen.values;
   node.hidden = false;
   set(parts.title, job.title);
-  set(parts.state, [`${MARKS[job.state] ?? ""} ${job.state}`, far(job), job.problem ? "" : job.note].filter(Boolean).join(" · "));
+  set(parts.state, [stateOf(job), far(job), job.problem ? "" : translated(job.note)].filter(Boolean).join(" · "));
   node.dataset.state = job.state;
   stage(parts.stages, job);
-  set(parts.problem, job.state === "failed" ? job.problem : "");
+  set(parts.problem, job.state === "failed" ? translated(job.problem) : "");
   parts.problem.hidden = !parts.problem.textContent;
   if (fresh || (job.state === "failed") !== view.failed) parts.logs.open = job.state === "failed";
   view.failed = job.state === "failed";
-  follow(parts.log, chosen.log || "Nothing yet.");
-  if (fresh) parts.values.replaceChildren(...facts(chosen.values, form.labels()));
+  follow(parts.log, chosen.log || say("distil.log.none"));
+  if (fresh) parts.values.replaceChildren(...facts(chosen.values));
   parts.curves.add(chosen.rows, { anew: fresh || chosen.anew, steps: Number(chosen.values["settings.steps"]) });
   const told = JSON.stringify(chosen.outcome);
   if (told !== view.told) {
@@ -78,8 +78,8 @@ function follow(log, text) {
   if (end) log.scrollTop = log.scrollHeight;
 }
 
-function facts(values, labels) {
-  const shown = (name, value) => (Array.isArray(value) ? value.join(", ") : name === "prompts" ? value.split(/[\\/]/).at(-1) : typeof value === "boolean" ? (value ? "yes" : "no") : value);
-  return Object.entries(values).map(([name, value]) => [labels.get(name) ?? name, shown(name, value)]).filter(([, text]) => text !== "")
+function facts(values) {
+  const shown = (name, value) => (Array.isArray(value) ? value.join(", ") : name === "prompts" ? value.split(/[\\/]/).at(-1) : typeof value === "boolean" ? say(value ? "distil.yes" : "distil.no") : value);
+  return Object.entries(values).map(([name, value]) => [say(`distil.field.${name}`), shown(name, value)]).filter(([, text]) => text !== "")
     .map(([label, text]) => el("div", {}, el("dt", {}, label), el("dd", { dir: "auto" }, text)));
 }

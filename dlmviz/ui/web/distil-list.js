@@ -4,26 +4,20 @@
 import { el } from "./dom.js";
 import { act } from "./distil-ask.js";
 import { duration } from "./distil-form.js";
+import { around, locale, many, say, translated } from "./say.js";
 
-export const MARKS = { queued: "◷", running: "▶", stopping: "…", stopped: "■", done: "✓", failed: "✗" };
-const LABELS = { stop: "Stop", resume: "Resume", retry: "Retry", delete: "Delete" };
-const STORY = [
-  "the model answers some prompts; only from these answers does its student learn;",
-  "parts of the answers are masked again; the model fills in what it is sure of, looks a second time, and says what it now expects elsewhere;",
-  "the student, the same model with a small adapter, learns to expect that at the first look;",
-  "both answer prompts that neither has seen: is the student as often right, and does it need fewer forwards?",
-];
-const TITLES = {
-  stop: "Finish the step, write a checkpoint, and stop", resume: "Go on from the last checkpoint",
-  retry: "A fresh job of the same settings", delete: "Remove the job, its curves and its log",
+const MARKS = { queued: "◷", running: "▶", stopping: "…", stopped: "■", done: "✓", failed: "✗" };
+const WORDS = {
+  state: Object.keys(MARKS), unit: ["answers", "steps", "runs"],
+  stage: ["loading", "answers", "held-out answers", "training", "evaluation", "keeping"],
 };
 
 export function makeList(page) {
   const rows = new Map(), place = el("ul", { className: "di-list" });
-  const empty = el("div", { className: "di-none" }, el("p", {}, "No jobs yet. The first preset takes about a minute and needs nothing but this computer: press Start. Then"),
-    el("ol", {}, ...STORY.map((text) => el("li", {}, text))));
+  const empty = el("div", { className: "di-none" }, el("p", {}, say("distil.none")),
+    el("ol", {}, ...[1, 2, 3, 4].map((part) => el("li", {}, say(`distil.story.${part}`)))));
   const spoken = el("p", { className: "di-unseen", role: "status" });
-  const node = el("section", { className: "di-panel", "aria-label": "Jobs" }, el("h3", {}, "Jobs"), empty, place, spoken);
+  const node = el("section", { className: "di-panel", "aria-label": say("distil.jobs") }, el("h3", {}, say("distil.jobs")), empty, place, spoken);
   const mark = (id) => { for (const [key, row] of rows) row.mark(key === id); };
   function show(jobs, chosen, now) {
     empty.hidden = jobs.length > 0;
@@ -32,7 +26,7 @@ export function makeList(page) {
       const known = rows.get(job.id), row = known ?? makeRow(page, job);
       rows.set(job.id, row);
       if (place.children[at] !== row.node) place.insertBefore(row.node, place.children[at] ?? null);
-      if (known && known.state !== job.state) spoken.textContent = `${job.title}: ${job.state}. ${job.problem}`;
+      if (known && known.state !== job.state) spoken.textContent = `${job.title}: ${stateOf(job)}. ${translated(job.problem)}`;
       row.show(job, now);
     });
     mark(chosen);
@@ -43,21 +37,21 @@ export function makeList(page) {
 function makeRow(page, { id }) {
   const open = el("button", { type: "button", className: "di-open", onclick: () => page.choose(id, { focus: true }) });
   const state = el("span", { className: "di-state" }), stage = el("span", { className: "di-stage" });
-  const bar = el("progress", { className: "di-bar", max: 1, "aria-label": "Progress of the stage" });
+  const bar = el("progress", { className: "di-bar", max: 1, "aria-label": say("distil.bar") });
   const about = el("p", { className: "di-quiet", dir: "auto" }), times = el("p", { className: "di-quiet" }), note = el("p", { className: "di-why", dir: "auto" }), actions = el("div", { className: "di-row di-actions" });
   const node = el("li", { className: "di-job", "data-id": id }, el("div", { className: "di-title" }, open, state), about, el("div", { className: "di-far" }, stage, bar), note, el("div", { className: "di-foot" }, times, actions));
   const row = { node, state: null, allowed: "", mark: (on) => (on ? open.setAttribute("aria-current", "true") : open.removeAttribute("aria-current")) };
   row.show = (job, now) => {
     set(open, job.title);
-    set(about, job.about);
+    set(about, say("distil.row", job.about));
     row.state = node.dataset.state = job.state;
-    set(state, `${MARKS[job.state] ?? ""} ${job.state}`);
+    set(state, stateOf(job));
     set(stage, far(job));
     bar.hidden = !job.total || job.state === "done";
     if (job.total) { bar.max = job.total; bar.value = Math.min(job.done, job.total); }
     stage.parentElement.hidden = !stage.textContent && bar.hidden;
     set(times, when(job, now));
-    set(note, job.problem || job.note);
+    set(note, translated(job.problem || job.note));
     note.hidden = !note.textContent;
     if (row.allowed === job.allowed.join()) return;
     row.allowed = job.allowed.join();
@@ -70,24 +64,30 @@ function makeRow(page, { id }) {
 
 const set = (node, text) => { if (node.textContent !== text) node.textContent = text; };
 
+/** What the server names, in the language of the page; what is not known stays. */
+export const word = (kind, name) => (WORDS[kind].includes(name) ? say(`distil.${kind}.${name}`) : name);
+
+/** "✓ done" */
+export const stateOf = ({ state }) => `${MARKS[state] ?? ""} ${word("state", state)}`;
+
 /** "training · 12 of 40 steps · about 20 s left" */
 export function far(job) {
   if (job.state === "done" || job.state === "queued") return "";
-  if (!job.stage) return job.state === "running" ? "its process starts" : "";
-  const left = job.eta === null ? "" : ` · about ${duration(job.eta)} left`;
-  return job.stage + (job.total ? ` · ${job.done} of ${job.total} ${job.unit}` : "") + left;
+  if (!job.stage) return job.state === "running" ? say("distil.process") : "";
+  const amount = job.total ? say("distil.far", { done: job.done, total: job.total, unit: word("unit", job.unit) }) : "";
+  return [word("stage", job.stage), amount, job.eta === null ? "" : say("distil.left", { time: duration(job.eta) })].filter(Boolean).join(" · ");
 }
 
 function when(job, now) {
-  const clock = (seconds) => new Date(seconds * 1000).toLocaleString(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+  const clock = (seconds) => new Date(seconds * 1000).toLocaleString(locale, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
   const took = job.started ? `, ${duration(Math.max(0, (job.ended ?? now) - job.started))}` : "";
-  const again = job.attempts > 1 ? `, taken up ${job.attempts - 1} time${job.attempts === 2 ? "" : "s"}` : "";
-  return `${job.started ? "started" : "asked for"} ${clock(job.started ?? job.created)}${took}${again}${["", "auto"].includes(job.device) ? "" : ` · ${job.device}`}`;
+  const again = job.attempts > 1 ? `, ${many("distil.taken", job.attempts - 1)}` : "";
+  return `${say(job.started ? "distil.started" : "distil.asked", { when: clock(job.started ?? job.created) })}${took}${again}${["", "auto"].includes(job.device) ? "" : ` · ${job.device}`}`;
 }
 
 function button(page, { id, title }, verb) {
   const press = () => (verb === "delete" ? confirm(page, id, title) : steer(page, id, verb));
-  return el("button", { type: "button", className: "di-button", "data-verb": verb, title: TITLES[verb], "aria-label": `${LABELS[verb]} ${title}`, onclick: press }, LABELS[verb]);
+  return el("button", { type: "button", className: "di-button", "data-verb": verb, title: say(`distil.${verb}.title`), "aria-label": `${say(`distil.${verb}`)}: ${title}`, onclick: press }, say(`distil.${verb}`));
 }
 
 async function steer(page, id, verb) {
@@ -98,10 +98,10 @@ async function steer(page, id, verb) {
 
 /** Asks once more before a job and its files go. */
 function confirm(page, id, title) {
-  const dialog = el("dialog", { className: "di-dialog", "aria-label": "Delete a job" }, el("h3", {}, "Delete “", el("bdi", {}, title), "”?"),
-    el("p", {}, "Its curves, its checkpoints and its log go with it. An adapter that it has made stays, and so do the model's answers."),
-    el("div", { className: "di-row" }, el("button", { type: "button", className: "di-button di-strong", onclick: () => { dialog.close(); steer(page, id, "delete"); } }, "Delete"),
-      el("button", { type: "button", className: "di-button", onclick: () => dialog.close() }, "Keep")));
+  const dialog = el("dialog", { className: "di-dialog", "aria-label": say("distil.delete") }, el("h3", {}, ...around("distil.delete.ask", () => el("bdi", {}, title))),
+    el("p", {}, say("distil.delete.what")),
+    el("div", { className: "di-row" }, el("button", { type: "button", className: "di-button di-strong", onclick: () => { dialog.close(); steer(page, id, "delete"); } }, say("distil.delete")),
+      el("button", { type: "button", className: "di-button", onclick: () => dialog.close() }, say("distil.keep"))));
   const from = document.activeElement;
   dialog.addEventListener("close", () => { dialog.remove(); if (from?.isConnected) from.focus(); });
   page.list.node.append(dialog);

@@ -6,6 +6,7 @@ import { look } from "./distil-ask.js";
 import { makeForm } from "./distil-form.js";
 import { makeJob } from "./distil-job.js";
 import { makeList } from "./distil-list.js";
+import { say } from "./say.js";
 
 const PAUSE = 500; // ms between two looks
 const PATIENCE = 3000; // ms where the server does not answer
@@ -19,6 +20,8 @@ export function mount(element) {
   const root = element.querySelector(".di-root");
   if (!root || root.dataset.mounted) return;
   root.dataset.mounted = "yes";
+  root.setAttribute("aria-label", say("tabs.distil"));
+  document.body.style.setProperty("--di-drop", JSON.stringify(say("distil.drop")));
   const page = build(root);
   const wake = () => { if (seen()) page.wake(); };
   window.addEventListener("dlmviz:tab", ({ detail }) => {
@@ -41,8 +44,8 @@ function build(root) {
   page.wake = () => { form.fill(); turn(page); };
   const form = makeForm(page), list = makeList(page), job = makeJob(page, form);
   Object.assign(page, { form, list, job });
-  root.replaceChildren(el("header", {}, el("h2", {}, "Distil"),
-    el("p", { className: "di-quiet" }, "A student, the model with a small adapter, learns what the model itself says after it looked twice: it may then commit more at once.")),
+  root.replaceChildren(el("header", {}, el("h2", {}, say("tabs.distil")),
+    el("p", { className: "di-quiet" }, say("distil.about"))),
   note, el("div", { className: "di-columns" }, form.node, el("div", { className: "di-work" }, list.node, job.node)));
   return page;
 }
@@ -72,7 +75,7 @@ function draw(page, id, told) {
     page.job.show(one, told.chosen, told.now);
     return;
   }
-  if (id) page.lost = `There is no job ${id} here: it was deleted, or it lies in another store.`;
+  if (id) page.lost = say("distil.gone", { job: id });
   page.say(page.lost ?? "");
   const first = told.jobs[0]?.id ?? null;
   if (first && !page.lost) page.choose(first);
