@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -40,6 +41,25 @@ def test_the_figure_of_a_run_comes_as_json(page: TestClient) -> None:
     assert len(told["frames"]) == 4
     assert "sliders" not in told["layout"]
     assert set(told["templates"]) == {"light", "dark"}
+
+
+def test_a_figure_and_its_file_speak_the_language_that_is_asked_for(page: TestClient) -> None:
+    told = page.get("/dlmviz/figure/order/three?lang=de").json()
+    said = [frame["layout"]["title"]["subtitle"]["text"] for frame in told["frames"]]
+    assert said[:2] == [
+        "Vor dem ersten von 3 Schritten: 4 unbekannt",
+        "Schritt 1 von 3: 2 geschrieben, 2 von 4 festgelegt",
+    ]
+    assert told["layout"]["yaxis2"]["title"]["text"] == "geschrieben in Schritt"
+    text = json.dumps(told)
+    assert not [
+        part for part in ("written", "taken back", "position", "confidence") if part in text
+    ]
+    file = page.get("/dlmviz/figure/order/three.html?lang=de").text
+    assert '<html lang="de">' in file
+    assert "Jeder Block ist eine Position" in file
+    other = page.get("/dlmviz/figure/order/three?lang=xx").text
+    assert other == page.get("/dlmviz/figure/order/three").text
 
 
 def test_the_file_is_a_download_that_holds_all_of_plotly(page: TestClient) -> None:

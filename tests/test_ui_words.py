@@ -2,20 +2,64 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
+from collections.abc import Iterator
 
 import pytest
 from starlette.applications import Starlette
+from starlette.responses import HTMLResponse
+from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from dlmviz.tasks import TASKS
-from dlmviz.ui import look, words
+from dlmviz.ui import learn, shelves, words
 from dlmviz.ui.menu import menu
 from dlmviz.ui.shelves import WEB
 
 UI = WEB.parent
-HOLE = re.compile(r"\{\w+\}|\[\w+\]|</?\w+")
+HOLE = re.compile(r"(?<!%)\{\w+\}|\[\w+\]|</?\w+")
+LITERAL = re.compile(
+    r"""//[^\n]*|/\*.*?\*/|"((?:[^"\\\n]|\\.)*)"|'((?:[^'\\\n]|\\.)*)'|`((?:[^`\\]|\\.)*)`""", re.S
+)
+INSERTED = re.compile(r"\$\{(?:[^{}`]|`[^`]*`|\{[^{}]*\})*\}")
+READ = re.compile(
+    r"""\b(?:title|placeholder|textContent)(?:: | = )$|"aria-label": $|el\("\w+", \{\}, $"""
+)
+LATER = ("distil", "chart.js", "curves.js", "adapters")  # the Distil tab is English for now
+KEYS = {"Space", "Shift", "Home", "End", "Delete", "Enter", "Escape", "Control", "Alt", "Meta"}
+CODE = {  # what looks like a sentence and is none that anybody reads in the page
+    "library.js": {"lib-wide lib-digits", "lib-wide lib-model", "lib-wide lib-when", "Files"},
+    "downloads.js": {"Parquet"},  # a name
+    "picture.js": {'"IBM Plex Sans", "Helvetica Neue", Arial, sans-serif'},
+    "present.js": {"input:not([type=range]), textarea, select, [contenteditable=true]", "Dead"},
+    "selection.js": {"input, textarea, select, dialog"},
+    "standalone.js": {"(prefers-color-scheme: dark)"},
+    "tokens.js": {"color-mix(in srgb, {} 30%, var(--dv-paper))"},
+    "tour.js": {
+        *("slow set", "conflicts with"),  # reasons of samplers, which stay English
+        *("noopener noreferrer", ".dv-todo li", "(prefers-color-scheme: dark)", "dlmviz: {}"),
+        "Language, Sprache",  # for whoever reads neither
+    },
+    "__init__.py": {"dlmviz is at ", " (Ctrl+C ends it)", "False", words.CHOOSE}
+    | {"Everyone who can reach this machine can use the page."},  # all to the terminal
+    "animation.py": {"there is no such run or figure", "public, max-age=", "Vary"},
+    "export.py": {"there is no run ", ": it can be had as "},  # an address that no page links
+    "form.py": {"(value, changed) => ({{...changed, {name!r}: value}})"},
+    "learn.py": {"card depend", "card answer", "card map"},  # classes
+    "library.py": {"the file"},  # stands for a name in an error
+    "loading.py": {"out of memory", "allocate memory", "not enough memory"},  # of torch
+    "payload.py": {r"conflicts with (\d{1,9})"},
+}
+CODE_STARTS = ("<!doctype", "<link", "<div", "<nav", "<section", "\nimport(", "export const")
+CODE_STARTS += (
+    "default-src",
+    "attachment; ",
+    "# Download the trace",
+    '.npz")\ndisplay(',
+    "<script>",
+)
 ENGLISH, GERMAN = words.WORDS["en"], words.WORDS["de"]
 
 
@@ -79,5 +123,99 @@ def test_the_module_of_words_holds_the_tables() -> None:
 
 
 def test_the_language_is_chosen_before_any_module_runs() -> None:
-    assert look.HEAD.startswith(words.CHOOSE)
-    assert "module" not in words.CHOOSE
+    page = "<html><head><script type='module' src='x.js'></script></head></html>"
+    routes = [Route(path, lambda _: HTMLResponse(page)) for path in ("/", "/other")]
+    client = TestClient(Starlette(routes=routes, middleware=shelves.middleware()))
+    answer = client.get("/?lang=de")
+    assert answer.text == page.replace("<head>", f"<head>{words.CHOOSE}")
+    assert int(answer.headers["content-length"]) == len(answer.content)
+    assert client.get("/other").text == page
+    assert learn.page().index(words.CHOOSE) < learn.page().index('type="module"')
+
+
+def literals(source: str) -> Iterator[tuple[str, str]]:
+    """(what stands before it, text) of every literal of a module of JavaScript."""
+    for match in LITERAL.finditer(source):
+        text = next((part for part in match.groups() if part is not None), None)
+        if text is not None:
+            yield source[max(0, match.start() - 60) : match.start()], INSERTED.sub("{}", text)
+
+
+def sentence(text: str) -> bool:
+    """Whether a text has two words, or begins like a label."""
+    words_ = re.search(r"[A-Za-z][a-z]+[,;:…]? [a-z]{2,}", text)
+    return bool(words_ or re.match(r"[A-Z][a-z]{2,}(?:…|$)", text))
+
+
+def told_by(source: str) -> list[str]:
+    """Literals of a module of JavaScript that somebody would read."""
+    return [
+        text
+        for before, text in literals(source)
+        if not before.endswith(("className: ", "from ", "import "))
+        and (sentence(text) or (READ.search(before) and re.search("[A-Za-z]{2}", text)))
+        and text not in KEYS
+    ]
+
+
+def written_by(source: str) -> list[str]:
+    """The same of Python: no docstrings, and no errors, whose sentences are English."""
+    tree = ast.parse(source)
+    quiet = {
+        id(part)
+        for node in ast.walk(tree)
+        if (isinstance(node, ast.Call) and ast.unparse(node.func) in ("InputError", "OSError"))
+        or (isinstance(node, ast.Call) and ast.unparse(node.func).startswith("LOG."))
+        or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+        for part in ast.walk(node)
+    }
+    texts = [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in quiet
+    ]
+    return [text for text in texts if sentence(text) and not text.startswith(CODE_STARTS)]
+
+
+def test_no_sentence_stands_outside_the_tables() -> None:
+    found = {}
+    for path in [*WEB.glob("*.js"), *UI.glob("*.py"), *UI.glob("words/*.py")]:
+        if not path.name.startswith((*LATER, "learn_")):
+            told = told_by if path.suffix == ".js" else written_by
+            rest = set(told(path.read_text(encoding="utf-8"))) - CODE.get(path.name, set())
+            found |= {path.name: rest} if rest else {}
+    assert found == {}
+
+
+def test_a_sentence_outside_the_tables_would_be_found() -> None:
+    script = """el("p", {}, "What it is"); el("b", { title: "Ok" }, `step ${a(b)} of it`);
+      // a comment, "with a text"
+      el("i", { className: "dv-a dv-b" }, say("a.key"), "→");"""
+    assert told_by(script) == ["What it is", "Ok", "step {} of it"]
+    code = (
+        'def a():\n    """The doc says."""\n    raise InputError("not so good")\nb = "Press here"\n'
+    )
+    assert written_by(code) == ["Press here"]
+
+
+def test_every_key_that_is_said_is_in_the_tables() -> None:
+    said, counted = set(), set()
+    for path in WEB.glob("*.js"):
+        text = path.read_text(encoding="utf-8")
+        said |= set(re.findall(r'\b(?:say|around)\("([^"]+)"', text))
+        counted |= set(re.findall(r'\bmany\("([^"]+)"', text))
+    for path in UI.glob("*.py"):
+        said |= set(re.findall(r'\b(?:say|label)\("([^"]+)"', path.read_text(encoding="utf-8")))
+    assert len(said) > 200
+    assert len(counted) > 8
+    assert sorted((said | counted | {f"{key}.one" for key in counted}) - {*ENGLISH}) == []
+
+
+def test_every_text_of_a_figure_is_found_again() -> None:
+    keys = [key for key in ENGLISH if key.startswith("figure.")]
+    assert len(keys) > 10
+    for key in keys:
+        holes = {name: "7" for name in re.findall(r"(?<!%)\{(\w+)\}", ENGLISH[key])}
+        spoken = words.translated(words.say(key, **holes), "de")
+        assert spoken == words.say(key, "de", **holes)
+    assert words.translated("no text of a figure", "de") == "no text of a figure"

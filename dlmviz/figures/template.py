@@ -40,7 +40,7 @@ FILE_POLICY = (
     "img-src data: blob:"
 )
 PAGE = """<!doctype html>
-<html lang="en">
+<html lang="{language}">
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="{policy}">
@@ -123,7 +123,9 @@ def stepped(colours: tuple[str, ...]) -> list[list[Any]]:
     return [[(i + end) / n, colour] for i, colour in enumerate(colours) for end in (0, 1)]
 
 
-def standalone(figure: Any, title: str, caption: str, dark: bool = False) -> str:
+def standalone(
+    figure: Any, title: str, caption: str, dark: bool = False, language: str = "en"
+) -> str:
     """One HTML file with the figure and all of Plotly in it: it plays from disk, offline."""
     body = to_html(
         figure,
@@ -139,5 +141,6 @@ def standalone(figure: Any, title: str, caption: str, dark: bool = False) -> str
         caption=html.escape(caption),
         figure=body,
         font=FONT,
+        language=language,
         **{name: INKS[dark][name] for name in ("text", "paper")},
     )

@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from dlmviz.store import open_trace
 from dlmviz.types import InputError
-from dlmviz.ui import payload
+from dlmviz.ui import payload, words
 from dlmviz.ui.shelves import Shelves
 
 YEAR = 31_536_000  # seconds; the page asks for the script with its version, so it never gets old
@@ -64,18 +64,39 @@ def _answer(shelves: Shelves, request: Request, standalone: bool) -> Response:
     if panel is None or path is None:
         return JSONResponse({"problem": "there is no such run or figure"}, status_code=404)
     dark = request.query_params.get("theme") == "dark"
+    language = words.spoken(request.query_params.get("lang"))
     try:
         data = panel.data(open_trace(path))
         width = _width(request.query_params.get("width", "1200"))
         drawing = panel.figure(data, width=width, controls=standalone, dark=dark)
     except InputError as error:
         return JSONResponse({"problem": payload.refusal(error)}, status_code=422)
+    _speak(drawing, language)
     if not standalone:
         text = figures.drawn(drawing)
         return Response(text, media_type="application/json", headers={"Cache-Control": "no-store"})
-    page = figures.standalone(drawing, f"{panel.title}: {data.title}", panel.caption, dark)
+    title = words.translated(f"{panel.title}: {data.title}", language)
+    caption = words.translated(panel.caption, language)
+    page = figures.standalone(drawing, title, caption, dark, language)
     name = f'attachment; filename="dlmviz-{request.path_params["panel"]}-{identity}.html"'
     return Response(page, media_type="text/html", headers={"Content-Disposition": name})
+
+
+def _speak(drawing: Any, language: str) -> None:
+    """Turns what a figure says into a language: axes, scale, legend, buttons, every frame."""
+    if language == "en":
+        return
+    layout = drawing.layout
+    parts = [layout[name].title for name in ("xaxis", "yaxis", "xaxis2", "yaxis2")]
+    parts += [layout.coloraxis.colorbar.title, layout.title.subtitle]
+    parts += [frame.layout.title.subtitle for frame in drawing.frames]
+    said = [(part, "text") for part in parts]
+    said += [(trace, name) for trace in drawing.data for name in ("name", "hovertemplate")]
+    said += [(button, "label") for menu in layout.updatemenus for button in menu.buttons]
+    said += [(slider.currentvalue, "prefix") for slider in layout.sliders]
+    for part, name in said:
+        if part[name]:
+            part[name] = words.translated(part[name], language)
 
 
 def _width(text: str) -> int:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import gradio as gr
 
 from dlmviz.ui.shelves import WEB
-from dlmviz.ui.words import CHOOSE
 
 SHEETS = (
     *("page", "canvas", "panels", "selection", "edit", "depend", "snapshots"),
     *("library", "animation", "present", "distil"),
 )
 MODULES = [*sorted(path.name for path in WEB.glob("*.js")), "words.js"]
-HEAD = CHOOSE + "".join(
+HEAD = "".join(
     [f'<link rel="stylesheet" href="dlmviz/web/{name}.css">' for name in SHEETS]
     + [f'<link rel="modulepreload" href="dlmviz/web/{name}">' for name in MODULES]
 )

@@ -176,4 +176,4 @@ class SecurityHeaders:
 
 
 def middleware() -> list[Middleware]:
-    return [Middleware(SecurityHeaders)]
+    return [Middleware(SecurityHeaders), Middleware(words.Chooser)]

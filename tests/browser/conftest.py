@@ -107,8 +107,13 @@ def browser() -> Iterator[sync_api.Browser]:
 @pytest.fixture
 def visit(app: tuple[str, float], browser: sync_api.Browser) -> Iterator[Visit]:
     """A fresh page; afterwards: no request left this machine, and nothing was complained about."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
-    seen = Visit(context.new_page(), app[0])
+    yield from visiting(app[0], browser)
+
+
+def visiting(address: str, browser: sync_api.Browser, **how: str) -> Iterator[Visit]:
+    """The same of a browser with other settings, such as its locale."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, **how)
+    seen = Visit(context.new_page(), address)
 
     def only_ours(route: sync_api.Route) -> None:
         if route.request.url.startswith(seen.address):

@@ -3,7 +3,7 @@
 
 import { el, named } from "./dom.js";
 import { percent } from "./palette.js";
-import { language, say } from "./say.js";
+import { language, say, translated } from "./say.js";
 import { choose, goTo } from "./store.js";
 
 const FIGURES = new URL("dlmviz/figure/order/", document.baseURI).href;
@@ -38,10 +38,10 @@ export function makeAnimation(store) {
     for (const part of [play, slider, actions, twin]) part.inert = true;
     if (run.text === null || !run.id) return tell(say("film.later"));
     tell(say(PL ? "film.making" : "film.making.first"));
-    const query = `?width=${Math.round(Math.max(240, Math.min(4000, stage.clientWidth)))}`;
+    const query = `?width=${Math.round(Math.max(240, Math.min(4000, stage.clientWidth)))}&lang=${language}`;
     const made = await fetched(run.id, query).catch((error) => ({ problem: error.message }));
     if (mine !== asked) return;
-    if (made.problem) return tell(say("film.not", { problem: made.problem }));
+    if (made.problem) return tell(say("film.not", { problem: translated(made.problem) }));
     await draw(made, query);
     for (const part of [play, slider, actions, twin]) part.inert = false;
     if (twin.open) fill(table, run);

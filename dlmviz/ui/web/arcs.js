@@ -78,7 +78,7 @@ function words(g, ink, { run, step }, graph, { base, cw, middle, near, lit }) {
 /** One sentence: what is drawn, or whom the position under discussion depends on. */
 function said({ run, step }, graph, edges, focus, cut, own) {
   const entry = graph.nodes.find(({ pos }) => pos === focus);
-  const word = (pos) => `${pos} “${label(run, proposed(run, step, pos))}”`;
+  const word = (pos) => `${pos} ${say("quoted", { text: label(run, proposed(run, step, pos)) })}`;
   if (!entry) {
     const members = graph.nodes.filter(({ set }) => set).map(({ pos }) => pos);
     const some = members.slice(0, 10).join(", ") + (members.length > 10 ? ", …" : "");
@@ -89,7 +89,7 @@ function said({ run, step }, graph, edges, focus, cut, own) {
   const mine = edges.filter(({ a, b }) => a === focus || b === focus).reverse();
   const partners = mine.slice(0, 3).map(({ a, b, normalised }) => `${word(a === focus ? b : a)} ${decimal(normalised.toFixed(2))}`);
   const links = mine.length ? many("arcs.links", mine.length, { partners: partners.join(", ") }) : say(own ? "arcs.no_link" : "arcs.no_link.cut");
-  return `${word(focus)}: ${links}${entry.why ? `; ${entry.set ? "in the set" : entry.why}` : ""}.`;
+  return `${word(focus)}: ${links}${entry.why ? `; ${entry.set ? say("set.in") : entry.why}` : ""}.`;
 }
 
 /** The twin of the drawing: arcs from the threshold on, strongest first. */
@@ -97,8 +97,8 @@ function listArcs(table, { run, step }, edges) {
   const rows = edges.slice(-LISTED).reverse().map(({ a, b, normalised, score }) => el("tr", {},
     ...[a, b].map((pos) => el("td", { dir: "auto" }, `${pos} ${label(run, proposed(run, step, pos), 14)}`)),
     el("td", {}, number(normalised, 3)), el("td", {}, number(score, 5))));
-  table.replaceChildren(el("table", {}, el("caption", {}, `Step ${step}: ${edges.length > LISTED ? `the ${LISTED} strongest of ${edges.length} arcs` : `${edges.length} arcs`}`),
-    el("thead", {}, el("tr", {}, ...["one end", "other end", "normalised", "raw"].map((text) => el("th", { scope: "col" }, text)))), el("tbody", {}, ...rows)));
+  table.replaceChildren(el("table", {}, el("caption", {}, say(edges.length > LISTED ? "arcs.listed.most" : "arcs.listed", { step, n: LISTED, of: edges.length })),
+    el("thead", {}, el("tr", {}, ...["first", "other", "normalised", "raw"].map((key) => el("th", { scope: "col" }, say(`arcs.column.${key}`))))), el("tbody", {}, ...rows)));
 }
 
 /** The threshold slider, on a square-root scale because thresholds are small, with the mark of tau. */

@@ -22,7 +22,7 @@ export function makeStudy(store, canvas, trigger, samplers) {
     event.preventDefault();
     acts[event.key]();
   });
-  const tool = (name, key, act) => el("button", { type: "button", className: "dv-toggle", title: `${say(`edit.${name}.title`)} (${key})`, onclick: act }, say(`edit.${name}`));
+  const tool = (name, key, act) => el("button", { type: "button", className: "dv-toggle", title: [say(`edit.${name}.title`), `(${key})`].join(" "), onclick: act }, say(`edit.${name}`));
   const tools = el("div", { className: "dv-tools", role: "group", "aria-label": say("edit.tools") },
     tool("pin", "p", edits.pin), tool("remask", "m", edits.remask), tool("replace", say("key.Enter"), box.ask),
     el("button", { type: "button", className: "dv-toggle dv-on", title: say("edit.on.title"), onclick: open }, say("edit.on")));

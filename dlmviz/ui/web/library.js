@@ -19,6 +19,7 @@ export function mount(element) {
   if (!root || root.dataset.mounted) return;
   root.dataset.mounted = "yes";
   root.setAttribute("aria-label", say("tabs.library"));
+  document.body.style.setProperty("--lib-drop", JSON.stringify(say("library.drop")));
   const page = build(root);
   window.addEventListener("dlmviz:tab", ({ detail }) => { if (detail === "library") page.fresh(); });
   listenForDrops(page);

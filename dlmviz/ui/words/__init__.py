@@ -1,11 +1,13 @@
 """What the page says: one table a language, key -> text with {placeholders}.
 
 gradio's components say it by `label`, the page's own modules by `say` of say.js, which reads the
-same tables as the module words.js. What the server says is English; the page looks the sentence up.
+same tables as the module words.js. What the server and figures say is English; whoever shows it
+looks the sentence up.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Iterable
@@ -14,9 +16,11 @@ from typing import Any
 
 import gradio as gr
 from gradio.i18n import I18nData
+from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 FILES = {"en": "english.json", "de": "german.json"}
 WORDS: dict[str, dict[str, str]] = {
@@ -49,6 +53,35 @@ CHOOSE = """<script>
 </script>""".replace("KNOWN", json.dumps([*FILES]))
 
 
+class Chooser:
+    """Puts CHOOSE first into gradio's page; what it gets as its `head` is added too late."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        start: Message = {}
+        body = b""
+
+        async def put(message: Message) -> None:
+            nonlocal start, body
+            if message["type"] == "http.response.start":
+                start = message
+                return
+            body += message.get("body", b"")
+            if message.get("more_body"):
+                return
+            body = body.replace(b"<head>", b"<head>" + CHOOSE.encode(), 1)
+            headers = MutableHeaders(scope=start)
+            if "content-length" in headers:
+                headers["content-length"] = str(len(body))
+            await send(start)
+            await send({"type": "http.response.body", "body": body})
+
+        page = scope["type"] == "http" and scope["path"] == "/" and scope["method"] == "GET"
+        await self.app(scope, receive, put if page else send)
+
+
 def label(key: str, **values: Any) -> I18nData:
     """A text for a component: the browser shows it in its language. Values are filled in here."""
     name = ":".join([key, *map(str, values.values())])
@@ -59,7 +92,27 @@ def label(key: str, **values: Any) -> I18nData:
 
 def say(key: str, language: str = "en", /, **values: Any) -> str:
     """The text of a key with its values; KeyError for a key or a value that is missing."""
-    return re.sub(r"\{(\w+)\}", lambda match: str(values[match[1]]), WORDS[language][key])
+    return re.sub(r"(?<!%)\{(\w+)\}", lambda match: str(values[match[1]]), WORDS[language][key])
+
+
+def translated(text: str, language: str) -> str:
+    """An English sentence of a figure in a language, found by its text; others as they stand."""
+    for key, pattern in _patterns():
+        if found := pattern.fullmatch(text):
+            return say(key, language, **found.groupdict())
+    return text
+
+
+@functools.cache
+def _patterns() -> list[tuple[str, re.Pattern[str]]]:
+    found = []
+    for key, text in WORDS["en"].items():
+        if key.startswith("figure."):
+            parts = re.split(r"(?<!%)\{(\w+)\}", text)
+            parts[::2] = map(re.escape, parts[::2])
+            parts[1::2] = (f"(?P<{name}>.*)" for name in parts[1::2])
+            found.append((key, re.compile("".join(parts), re.DOTALL)))
+    return found
 
 
 def spoken(language: str | None) -> str:
