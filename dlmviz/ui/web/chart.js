@@ -2,7 +2,7 @@
 
 import { decimal, locale } from "./say.js";
 
-const HEIGHT = 176, LEFT = 54, RIGHT = 12, TOP = 10, BOTTOM = 36;
+const HEIGHT = 176, LEFT = 54, RIGHT = 24, TOP = 10, BOTTOM = 36;
 
 /** A number in few characters; a dash for what is none. */
 export function short(value) {

@@ -65,7 +65,7 @@ const domain = ({ zoom, rows, steps }) => zoom ?? [0, Math.max(1, steps, rows.at
 
 function makeChart({ name, unit, lines }) {
   const legend = lines.length > 1 ? el("span", { className: "di-legend" }, ...lines.map(([key, kind]) => el("span", { className: `di-key di-${kind}` }, say(`curves.${key}`)))) : null;
-  const stage = el("div", { className: "di-stage" }), title = say(`curves.${name}`);
+  const stage = el("div", { className: "di-plot" }), title = say(`curves.${name}`);
   return { title, lines, stage, logs: unit === "nats", node: el("figure", { className: "di-chart" }, el("figcaption", {}, el("b", {}, title), unit && ` [${say(`curves.unit.${unit}`)}]`, legend), stage) };
 }
 
@@ -148,7 +148,8 @@ function fill(view) {
   const wait = view.filled + REST - performance.now();
   if (wait > 0 && view.table.firstChild) { view.later ||= setTimeout(() => { view.later = 0; fill(view); }, wait); return; }
   view.filled = performance.now();
-  const rows = thin(view.rows).map((row) => el("tr", {}, el("th", { scope: "row" }, String(row.step)), ...COLUMNS.map((key) => el("td", {}, key in row ? short(row[key]) : ""))));
+  const kept = new Set([...thin(view.rows), ...thin(view.rows.filter((row) => "held" in row))]);
+  const rows = [...kept].sort((a, b) => a.step - b.step).map((row) => el("tr", {}, el("th", { scope: "row" }, String(row.step)), ...COLUMNS.map((key) => el("td", {}, key in row ? short(row[key]) : ""))));
   const told = say(rows.length < view.rows.length ? "curves.some" : "curves.every", { n: rows.length, all: view.rows.length });
   const heads = [say("curves.step"), ...COLUMNS.map((key) => say(`curves.column.${key}`) + (NATS.includes(key) ? ` [${say("curves.unit.nats")}]` : ""))];
   view.table.replaceChildren(el("table", { className: "di-table" }, el("caption", {}, told), el("thead", {}, el("tr", {}, ...heads.map((label) => el("th", { scope: "col" }, label)))), el("tbody", {}, ...rows)));

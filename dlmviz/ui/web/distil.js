@@ -62,7 +62,7 @@ async function turn(page) {
   const more = page.again || told.gone || told.open;
   const pause = page.again ? 0 : told.gone ? PATIENCE : PAUSE;
   page.again = false;
-  if (more && seen()) page.timer = setTimeout(() => turn(page), pause);
+  if (more && seen()) page.timer = setTimeout(() => seen() && turn(page), pause);
 }
 
 function draw(page, id, told) {
