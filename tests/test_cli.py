@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 import dataclasses
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -178,6 +179,7 @@ def test_an_interrupt_ends_with_130_and_leaves_no_file(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     real, steps = decoding.advance, []
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background
 
     def fifth_is_interrupted(*args: Any) -> Any:
         steps.append(args)
@@ -187,7 +189,10 @@ def test_an_interrupt_ends_with_130_and_leaves_no_file(
 
     monkeypatch.setattr(decoding, "advance", fifth_is_interrupted)
     flags = ["--gen-length", "64", "--block-length", "64", "--out", str(tmp_path / "run.npz")]
-    assert cli.main(["decode", "--model", model, "--prompt", "hi", *flags]) == 130
+    try:
+        assert cli.main(["decode", "--model", model, "--prompt", "hi", *flags]) == 130
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert 5 <= len(steps) < 64
     assert capsys.readouterr().out == ""
     assert list(tmp_path.iterdir()) == []
