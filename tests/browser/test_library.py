@@ -163,11 +163,11 @@ def test_names_and_pins_outlive_the_page_and_a_search_finds_them(
     visit: Visit, tmp_path: Path
 ) -> None:
     library(visit)
-    for number in range(2):
-        bring(visit, store.save(fresh(), tmp_path / f"run {number}.npz"))
+    for name in ("north run", "south run"):  # ids are searched, too: no digit, no a to f alone
+        bring(visit, store.save(fresh(), tmp_path / f"{name}.npz"))
     library(visit)
-    assert names(visit) == ["run 1", "run 0"]
-    visit.page.fill(".lib-search", "RUN 0")
+    assert names(visit) == ["south run", "north run"]
+    visit.page.fill(".lib-search", "RUN north")
     visit.page.wait_for_function("document.querySelectorAll('tr[data-id]').length === 1")
     assert "1 of 2 runs" in visit.page.inner_text(".lib-root header")
     visit.page.fill(".lib-search", "<b>nothing")
@@ -175,7 +175,7 @@ def test_names_and_pins_outlive_the_page_and_a_search_finds_them(
     assert "No run holds “<b>nothing”." in visit.page.inner_text(".lib-empty")
     visit.page.click("text=Show all")
     visit.page.wait_for_selector(".lib-table")
-    assert names(visit) == ["run 1", "run 0"]
+    assert names(visit) == ["south run", "north run"]
 
 
 def test_hostile_names_and_prompts_are_only_text(visit: Visit, tmp_path: Path) -> None:
