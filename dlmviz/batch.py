@@ -62,13 +62,13 @@ def together(model: Denoiser, sampler: Sampler, live: list[Live]) -> tuple[list[
     """(runs that go on, runs that ended) after one step of every run, by one forward."""
     began = time.perf_counter()
     run = live[0].run
-    shared = [one for one in live if _shares(one)]
+    shared = [one for one in live if shares(one.run, one.state)]
     canvases = [one.state.canvas for one in shared]
     visible = [one.run.visible for one in shared]
     made = iter(predict(model, canvases, visible, run.spec, run.needs) if shared else ())
     going, ended = [], []
     for one in live:
-        if _shares(one):
+        if shares(one.run, one.state):
             before, prediction = one.state, next(made)
             cost = Cost(1, 2 if run.spec.cfg_scale else 1)
         else:
@@ -83,7 +83,6 @@ def together(model: Denoiser, sampler: Sampler, live: list[Live]) -> tuple[list[
     return going, ended
 
 
-def _shares(one: Live) -> bool:
+def shares(run: Run, state: State) -> bool:
     """Whether the run's next prediction is an ordinary forward of its whole canvas."""
-    state = one.state
-    return state.prediction is None and not state.ask and one.run.spec.forward == "full"
+    return state.prediction is None and not state.ask and run.spec.forward == "full"

@@ -42,7 +42,7 @@ def predict(
     tokens, padding = stack([canvas.tokens for canvas in canvases])
     rows = [canvas.masked.nonzero()[:, 0] for canvas in canvases]
     made = forward(model, tokens, rows, visible, spec, needs, padding)
-    return [_cropped(p, canvas) for p, canvas in zip(made, canvases, strict=True)]
+    return [cropped(p, canvas) for p, canvas in zip(made, canvases, strict=True)]
 
 
 @torch.no_grad()
@@ -72,7 +72,7 @@ def forward(
     return [guide(plus, minus, spec.cfg_scale) for plus, minus in pairs]
 
 
-def _cropped(prediction: Prediction, canvas: Canvas) -> Prediction:
+def cropped(prediction: Prediction, canvas: Canvas) -> Prediction:
     """The prediction with the attention of its own T positions, without the batch's padding."""
     length, attention = len(canvas.tokens), prediction.attention
     if attention is None or len(attention) == length:

@@ -30,7 +30,7 @@ def adapt(model: TransformerDenoiser, folder: str) -> TransformerDenoiser:
     where any tensor is left over, missing or mis-shaped.
     """
     path = Path(folder).expanduser()
-    config, tensors = _read(path)
+    config, tensors = read(path)
     shared = {id(p): p for p in (*model.network.parameters(), *model.network.buffers())}
     network = copy.deepcopy(model.network, shared)
     try:
@@ -49,7 +49,7 @@ def adapt(model: TransformerDenoiser, folder: str) -> TransformerDenoiser:
     return dataclasses.replace(model, network=network, fingerprint=digest.hexdigest())
 
 
-def _read(path: Path) -> tuple[LoraConfig, dict[str, torch.Tensor]]:
+def read(path: Path) -> tuple[LoraConfig, dict[str, torch.Tensor]]:
     """(config, tensors) of an adapter folder, in our module names."""
     for name in ("adapter_config.json", WEIGHTS):
         if not (path / name).is_file():
