@@ -21,7 +21,7 @@ from starlette.testclient import TestClient
 
 from dlmviz import store
 from dlmviz.types import StepRecord, Trace
-from dlmviz.ui import export, payload
+from dlmviz.ui import bundle, export, payload
 from dlmviz.ui.shelves import Shelves
 from tests.traces import CAT, MASK, SAT, THE, three_steps
 
@@ -261,22 +261,12 @@ def test_nothing_in_a_run_becomes_markup_of_its_page() -> None:
 
 def test_the_page_holds_every_module_it_needs_and_asks_nobody() -> None:
     page = Elements(export.standalone(three_steps(), "x"))
-    names = export.modules(export.START)
+    names = bundle.modules(export.START)
     assert {"main.js", "run.js", "store.js", "tokens.js", "dom.js"} <= {*names}
     assert not {"library.js", "shelf.js", "tabs.js"} & {*names}
-    imports = json.loads(page.texts["importmap"])["imports"]
-    assert list(imports) == [f"dlmviz/{name}" for name in names]
-    assert all(a.startswith("data:text/javascript;base64,") for a in imports.values())
+    script = page.texts["module"]
+    assert script == bundle.script(export.START, ("en",))
+    assert "import(" not in script
     style = page.texts["style"]
     assert "@import" not in style
     assert {*re.findall(r"url\(\s*[\"']?(.{5})", style)} <= {"data:"}
-
-
-def test_every_import_of_a_module_is_found() -> None:
-    for path in export.WEB.glob("*.js"):
-        text = path.read_text()
-        written = re.findall(r"""(?m)^(?:import|export)\b[^;]*?["']([^"']+\.js)["'];""", text)
-        written += re.findall(r"""\bimport\(\s*["']([^"']+)["']""", text)
-        assert [match[3] for match in export.IMPORT.finditer(text)] == [
-            name.removeprefix("./") for name in written
-        ], path.name

@@ -14,9 +14,9 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from dlmviz.tasks import TASKS
-from dlmviz.ui import learn, shelves, words
+from dlmviz.ui import bundle, learn, shelves, words
+from dlmviz.ui.bundle import WEB
 from dlmviz.ui.menu import menu
-from dlmviz.ui.shelves import WEB
 
 UI = WEB.parent
 HOLE = re.compile(r"(?<!%)\{\w+\}|\[\w+\]|</?\w+")
@@ -48,6 +48,11 @@ CODE = {  # what looks like a sentence and is none that anybody reads in the pag
     "__init__.py": {"dlmviz is at ", " (Ctrl+C ends it)", "False", words.CHOOSE}
     | {"Everyone who can reach this machine can use the page."},  # all to the terminal
     "animation.py": {"there is no such run or figure", "public, max-age=", "Vary"},
+    "bundle.py": {  # code, and errors of whoever writes it
+        *('"><link rel="modulepreload" href="', "{ element, props, watch, trigger }"),
+        *(" holds an import or export that is not joined: ", "there is no such file"),
+        *("modules import each other in a circle: ", "public, max-age=31536000, immutable"),
+    },
     # errors of requests, whose sentences are English
     "distil.py": {
         *("its worker is being started", "only the app's own page may do that; open it there"),
@@ -66,7 +71,7 @@ CODE = {  # what looks like a sentence and is none that anybody reads in the pag
     "loading.py": {"out of memory", "allocate memory", "not enough memory"},  # of torch
     "payload.py": {r"conflicts with (\d{1,9})"},
 }
-CODE_STARTS = ("<!doctype", "<link", "<div", "<nav", "<section", "\nimport(", "export const")
+CODE_STARTS = ("<!doctype", "<link", "<div", "<nav", "<section", "import(", "export const")
 CODE_STARTS += ("\nlet timer",)  # a script of the page
 CODE_STARTS += (
     "default-src",
@@ -142,7 +147,8 @@ def test_the_language_is_chosen_before_any_module_runs() -> None:
     routes = [Route(path, lambda _: HTMLResponse(page)) for path in ("/", "/other")]
     client = TestClient(Starlette(routes=routes, middleware=shelves.middleware()))
     answer = client.get("/?lang=de")
-    assert answer.text == page.replace("<head>", f"<head>{words.CHOOSE}")
+    early = bundle.head("preload")
+    assert answer.text == page.replace("<head>", f"<head>{words.CHOOSE}{early}")
     assert int(answer.headers["content-length"]) == len(answer.content)
     assert client.get("/other").text == page
     assert learn.page().index(words.CHOOSE) < learn.page().index('type="module"')

@@ -15,7 +15,18 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read once, when gr
 with no_stubs():
     import gradio as gr
 
-from dlmviz.ui import animation, distil, export, inspect, learn, library, look, shelves, words
+from dlmviz.ui import (
+    animation,
+    bundle,
+    distil,
+    export,
+    inspect,
+    learn,
+    library,
+    look,
+    shelves,
+    words,
+)
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -63,7 +74,7 @@ def launch(host: str, port: int, store: str | Path) -> None:
                 "middleware": shelves.middleware(),
             },
             theme=look.theme(),
-            head=look.HEAD,
+            head=bundle.head(),
             i18n=words.I18N,
         )
         print(f"dlmviz is at {demo.local_url} (Ctrl+C ends it)", flush=True)

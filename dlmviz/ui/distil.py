@@ -29,6 +29,7 @@ from dlmviz.jobs.table import OPEN
 from dlmviz.learn.distill.prompts_file import read_prompts
 from dlmviz.types import InputError
 from dlmviz.ui import distil_form, payload
+from dlmviz.ui.bundle import mounting
 from dlmviz.ui.distil_result import outcome
 from dlmviz.ui.library import answer, fields_of, same_origin
 from dlmviz.ui.shelves import Shelves
@@ -39,9 +40,7 @@ LARGEST = 32_000_000  # bytes of a file of prompts
 LOOK = 0.2  # seconds between two looks whether an estimate is still wanted
 LEAVING = 10.0  # seconds that a process may take to end after its job has
 STARTING = "its worker is being started"
-MOUNT = """
-import(new URL("dlmviz/web/distil.js", document.baseURI).href).then((page) => page.mount(element));
-"""
+MOUNT = mounting("distil")
 
 
 def page() -> None:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import csv
 import dataclasses
 import html
 import importlib.util
 import io
 import json
-import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,17 +18,16 @@ from starlette.routing import Route
 
 from dlmviz.store import open_trace
 from dlmviz.types import InputError, Trace
-from dlmviz.ui import look, payload, words
-from dlmviz.ui.shelves import WEB, Shelves
+from dlmviz.ui import bundle, payload, words
+from dlmviz.ui.shelves import Shelves
 
 COLUMNS = ("position", "token", "piece", "step", "confidence", "entropy", "why")
 NO_PARQUET = words.say("server.parquet")
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would calculate
-IMPORT = re.compile(r"""(\b(?:from|import)\s*\(?\s*)(["'])\./([\w-]+\.js)\2""")
 START = "standalone.js"
 # A page on a disk: its own script and style, and no way to ask anyone for anything.
 POLICY = (
-    "default-src 'none'; script-src 'unsafe-inline' data:; style-src 'unsafe-inline'; "
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
     "img-src data: blob:; font-src data:; base-uri 'none'; form-action 'none'"
 )
 PAGE = """<!doctype html>
@@ -44,7 +40,6 @@ PAGE = """<!doctype html>
 <style>
 {style}
 </style>
-<script type="importmap">{modules}</script>
 </head>
 <body class="dv-alone">
 <main>
@@ -53,7 +48,7 @@ PAGE = """<!doctype html>
 <div class="dv-root" data-samplers="">{needs}</div>
 </main>
 <script type="application/json" id="run">{run}</script>
-<script type="module">import "dlmviz/{start}";</script>
+<script type="module">{script}</script>
 </body>
 </html>
 """
@@ -191,10 +186,7 @@ for step in range(len(trace.steps) + 1):
 
 
 def standalone(trace: Trace, identity: str, language: str = "en") -> str:
-    """One HTML page with the run, our scripts and our styles in it: it works from a disk, offline.
-
-    The scripts become data addresses behind an import map, so that each keeps its own names.
-    """
+    """One HTML page with the run, our scripts and our styles in it: it works offline."""
     title = trace.info.get("title")
     if not isinstance(title, str):
         title = f"{trace.spec.sampler}: {trace.spec.prompt[:60]}"
@@ -202,44 +194,25 @@ def standalone(trace: Trace, identity: str, language: str = "en") -> str:
         policy=html.escape(POLICY),
         title=html.escape(" ".join(title.split())),
         style=styles(),
-        modules=_inert({"imports": {f"dlmviz/{n}": _address(n, language) for n in modules(START)}}),
         run=_inert({**payload.run(trace), "id": identity}),
-        start=START,
+        script=_closed(bundle.script(START, (language,))),
         language=language,
         how=words.say("export.how", language),
         needs=words.say("export.script", language),
     )
 
 
-def modules(start: str) -> list[str]:
-    """File names of a module and of all that it imports, in the order in which they are met."""
-    found, queue = [], [start]
-    while queue:
-        name = queue.pop(0)
-        if name not in found:
-            found.append(name)
-            queue += [match[3] for match in IMPORT.finditer(_source(name))]
-    return found
-
-
 def styles() -> str:
-    """The sheets of the run view. Raises InputError if one of them would end the style element."""
-    names = (*look.SHEETS, "standalone")
-    text = "\n".join(_source(f"{name}.css") for name in names if name != "library")
-    if "</" in text:
-        raise InputError("a style sheet of dlmviz holds '</'; install dlmviz again")
+    """The sheets of the run view."""
+    own = (bundle.WEB / "standalone.css").read_text(encoding="utf-8")
+    return _closed(f"{bundle.sheet()}\n{own}")
+
+
+def _closed(text: str) -> str:
+    """The same script or sheet. Raises InputError if it would end the element it stands in."""
+    if "</" in text or "<!--" in text:
+        raise InputError("a file of dlmviz's page holds '</'; install dlmviz again")
     return text
-
-
-def _source(name: str, language: str = "en") -> str:
-    path = Path(WEB) / name
-    return words.module([language]) if name == "words.js" else path.read_text(encoding="utf-8")
-
-
-def _address(name: str, language: str) -> str:
-    """A module as a data address; what it imports it then finds by the map."""
-    text = IMPORT.sub(r"\1\2dlmviz/\3\2", _source(name, language))
-    return f"data:text/javascript;base64,{base64.b64encode(text.encode()).decode()}"
 
 
 def _inert(value: dict[str, Any]) -> str:

@@ -11,20 +11,15 @@ import gradio as gr
 
 from dlmviz.tasks import TASKS
 from dlmviz.ui import adapters, asks, live, payload
+from dlmviz.ui.bundle import mounting
 from dlmviz.ui.form import Form, advanced, lengths, sampler
 from dlmviz.ui.menu import menu
 from dlmviz.ui.shelves import Shelves
 from dlmviz.ui.words import label
 
 MODELS = ("tiny", "tiny-early")
-MOUNT = """
-import(new URL("dlmviz/web/main.js", document.baseURI).href)
-  .then((page) => page.mount(element, props, watch, trigger)); // triggers "ask" and "branch"
-"""
-FORM = """
-import(new URL("dlmviz/web/form.js", document.baseURI).href)
-  .then((form) => form.mend(element.closest("#ask")));
-"""
+MOUNT = mounting("run", "ask", "branch")
+FORM = mounting("form")
 ROOT = '<div class="dv-root" data-samplers="{}">…</div>'
 ANNOUNCE = "() => { window.dispatchEvent(new Event('dlmviz:%s')); }"
 

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
+from dlmviz.ui import bundle
 from dlmviz.ui.learn_english import ENGLISH
 from dlmviz.ui.learn_german import GERMAN
 from dlmviz.ui.shelves import Shelves
@@ -34,7 +35,7 @@ PAGE = """<!doctype html>
 <div id="dv-lead"></div>
 <div id="dv-stage"><div class="dv-root" data-samplers="">…</div></div>
 </main>
-<script type="module" src="dlmviz/web/tour.js"></script>
+<script type="module" src="{script}"></script>
 </body>
 </html>
 """
@@ -98,16 +99,11 @@ def lesson() -> dict[str, Any]:
 
 def page() -> str:
     """The whole page as HTML. `<` is escaped in the JSON, so no word can end its element."""
-    links = [f'<link rel="stylesheet" href="dlmviz/web/{name}.css">' for name in _sheets()]
+    sheets = (bundle.address("page.css"), "dlmviz/web/learn.css")
+    links = [f'<link rel="stylesheet" href="{place}">' for place in sheets]
     text = json.dumps(lesson(), ensure_ascii=False).replace("<", "\\u003c")
-    return PAGE.format(head="\n".join([CHOOSE, *links]), lesson=text)
-
-
-def _sheets() -> list[str]:
-    """The sheets of the run view, whichever panels it has by now, and then our own."""
-    from dlmviz.ui.look import SHEETS as panels  # gradio is imported there, and by now anyway
-
-    return [*panels, "learn"]
+    head = "\n".join([CHOOSE, *links])
+    return PAGE.format(head=head, lesson=text, script=bundle.address("tour.js"))
 
 
 def routes(shelves: Shelves) -> list[Route]:

@@ -21,6 +21,7 @@ from dlmviz.store import index
 from dlmviz.store.table import LONGEST_NAME, cleaned
 from dlmviz.types import InputError
 from dlmviz.ui import export, payload
+from dlmviz.ui.bundle import mounting
 from dlmviz.ui.shelves import Shelves, content_hash
 from dlmviz.ui.words import say
 
@@ -30,12 +31,8 @@ LONGEST_BODY = 10_000  # bytes of any other request
 OURS = re.compile(
     r"(dlmviz-)?[0-9a-f]{16}( ?\(\d+\))?"
 )  # names that we gave a file: no name of a run
-BAR = """
-import(new URL("dlmviz/web/tabs.js", document.baseURI).href).then((tabs) => tabs.mount(element));
-"""
-MOUNT = """
-import(new URL("dlmviz/web/library.js", document.baseURI).href).then((page) => page.mount(element));
-"""
+BAR = mounting("tabs")
+MOUNT = mounting("library")
 
 
 def bar() -> None:

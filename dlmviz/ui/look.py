@@ -4,17 +4,6 @@ from __future__ import annotations
 
 import gradio as gr
 
-from dlmviz.ui.shelves import WEB
-
-SHEETS = (
-    *("page", "canvas", "panels", "selection", "edit", "depend", "snapshots"),
-    *("library", "animation", "present", "distil"),
-)
-MODULES = [*sorted(path.name for path in WEB.glob("*.js")), "words.js"]
-HEAD = "".join(
-    [f'<link rel="stylesheet" href="dlmviz/web/{name}.css">' for name in SHEETS]
-    + [f'<link rel="modulepreload" href="dlmviz/web/{name}">' for name in MODULES]
-)
 SYSTEM = ("ui-sans-serif", "system-ui", "sans-serif")
 PAIRS = {  # name: (light, dark)
     "body_background_fill": ("#f7f7f5", "#101316"),

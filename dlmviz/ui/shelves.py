@@ -21,10 +21,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dlmviz.store import RUN_ID, open_trace, run_id
 from dlmviz.types import InputError
-from dlmviz.ui import payload, words
+from dlmviz.ui import bundle, payload, words
 
 GONE = words.say("server.gone")
-WEB = Path(__file__).parent / "web"
 GALLERY = Path(__file__).parent.parent.parent / "assets" / "gallery"
 IDENTITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
@@ -148,7 +147,8 @@ def routes(shelves: Shelves) -> list[Any]:
         Route("/dlmviz/runs/{identity}.npz", download),
         Route("/dlmviz/runs/{identity}", show),
         words.route(),
-        Mount("/dlmviz/web", StaticFiles(directory=WEB)),
+        bundle.route(),
+        Mount("/dlmviz/web", StaticFiles(directory=bundle.WEB)),
     ]
 
 
@@ -176,4 +176,4 @@ class SecurityHeaders:
 
 
 def middleware() -> list[Middleware]:
-    return [Middleware(SecurityHeaders), Middleware(words.Chooser)]
+    return [Middleware(SecurityHeaders), Middleware(words.Chooser, early=bundle.head("preload"))]

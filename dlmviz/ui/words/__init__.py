@@ -54,10 +54,12 @@ CHOOSE = """<script>
 
 
 class Chooser:
-    """Puts CHOOSE first into gradio's page; what it gets as its `head` is added too late."""
+    """Puts CHOOSE, and what else is to come early, first into gradio's page: what that gets as its
+    `head` is added half a second later.
+    """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    def __init__(self, app: ASGIApp, early: str = "") -> None:
+        self.app, self.early = app, early
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         start: Message = {}
@@ -71,7 +73,7 @@ class Chooser:
             body += message.get("body", b"")
             if message.get("more_body"):
                 return
-            body = body.replace(b"<head>", b"<head>" + CHOOSE.encode(), 1)
+            body = body.replace(b"<head>", f"<head>{CHOOSE}{self.early}".encode(), 1)
             headers = MutableHeaders(scope=start)
             if "content-length" in headers:
                 headers["content-length"] = str(len(body))
@@ -121,9 +123,9 @@ def spoken(language: str | None) -> str:
 
 
 def module(languages: Iterable[str] = tuple(FILES)) -> str:
-    """The tables of some languages as a module of JavaScript."""
-    tables = {code: WORDS[code] for code in languages}
-    return f"export const WORDS = {json.dumps(tables, ensure_ascii=False)};\n"
+    """The tables of some languages as a module of JavaScript, without a sign that ends a script."""
+    tables = json.dumps({code: WORDS[code] for code in languages}, ensure_ascii=False)
+    return "export const WORDS = " + tables.replace("<", "\\u003c") + ";\n"
 
 
 def route() -> Route:
