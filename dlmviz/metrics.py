@@ -25,7 +25,7 @@ def generated_count(trace: Trace) -> int:
 
     All of them where there is none. Positions still masked (a run that was stopped) do not count.
     """
-    return len(_finalised(trace))
+    return len(finalised(trace))
 
 
 def nfe(trace: Trace) -> int:
@@ -41,6 +41,16 @@ def probes(trace: Trace) -> int:
 def masks_left(trace: Trace) -> int:
     """Masks on the canvas at the end, the prompt's own included."""
     return int(np.count_nonzero(trace.final == trace.mask_id))
+
+
+def masks_due(trace: Trace) -> int:
+    """Masks that keep the run from its end: those before an eos that it wrote, if eos ends it."""
+    final = trace.final
+    if trace.spec.stop == "eos" and trace.eos_id is not None:
+        written = (final == trace.eos_id) & (trace.finalized_at >= 0)
+        ends = np.flatnonzero(written[trace.prompt_length :])
+        final = final[: trace.prompt_length + int(ends[0])] if len(ends) else final
+    return int(np.count_nonzero(final == trace.mask_id))
 
 
 def sequence_forwards(trace: Trace) -> int:
@@ -63,13 +73,13 @@ def afp(trace: Trace) -> float | None:
 
     Steps that finalise nothing do not count, so TPF <= AFP wherever a step costs a forward.
     """
-    finalised = _finalised(trace)
-    return len(finalised) / len(np.unique(finalised)) if len(finalised) else None
+    steps = finalised(trace)
+    return len(steps) / len(np.unique(steps)) if len(steps) else None
 
 
 def wasted(trace: Trace) -> float | None:
     """1 - finalising steps / NFE: the share of forwards after which nothing was final."""
-    return 1 - len(np.unique(_finalised(trace))) / trace.nfe if trace.nfe else None
+    return 1 - len(np.unique(finalised(trace))) / trace.nfe if trace.nfe else None
 
 
 def kendall_tau_b(trace: Trace) -> float | None:
@@ -81,7 +91,7 @@ def kendall_tau_b(trace: Trace) -> float | None:
     """
     before: list[int] = []  # steps of the positions to the left, sorted
     concordant = discordant = 0
-    for step in _finalised(trace).tolist():
+    for step in finalised(trace).tolist():
         end = bisect_right(before, step)
         concordant += bisect_left(before, step)
         discordant += len(before) - end
@@ -161,7 +171,7 @@ def frame(traces: Iterable[Trace]) -> pd.DataFrame:
     )
 
 
-def _finalised(trace: Trace) -> np.ndarray:
+def finalised(trace: Trace) -> np.ndarray:
     """int32 [n]: the finalising step of each counted position, in canvas order."""
     final = trace.final[trace.prompt_length :]
     steps = trace.finalized_at[trace.prompt_length :]
