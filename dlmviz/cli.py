@@ -1,4 +1,4 @@
-"""`dlmviz decode | show | tasks | distill | jobs`. The page is started by `python app.py`."""
+"""`dlmviz decode | show | tasks | study | distill | jobs`. `python app.py` starts the page."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import dlmviz
 from dlmviz import metrics, store
 from dlmviz.jobs import commands as job_commands
 from dlmviz.jobs.distil import command as distil_command
+from dlmviz.studies import command as study_command
 from dlmviz.types import RECORDABLE, DecodeError, InputError, RunSpec, Trace
 
 HELP = {
@@ -73,7 +74,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def parser() -> Parser:
     """The parser of all commands; decode has a flag for every field of RunSpec."""
     top = Parser(prog="dlmviz", description=__doc__, allow_abbrev=False)
-    commands = top.add_subparsers(required=True, metavar="decode | show | tasks | distill | jobs")
+    commands = top.add_subparsers(
+        required=True, metavar="decode | show | tasks | study | distill | jobs"
+    )
     decode = commands.add_parser("decode", help="decode a prompt", allow_abbrev=False)
     hints = get_type_hints(RunSpec)
     for field in dataclasses.fields(RunSpec):
@@ -88,6 +91,7 @@ def parser() -> Parser:
         command.set_defaults(command=function)
     tasks = commands.add_parser("tasks", help="list the tasks, each with a prompt")
     tasks.set_defaults(command=_tasks)
+    study_command.add(commands)
     distil_command.add(commands)
     job_commands.add(commands)
     return top

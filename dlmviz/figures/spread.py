@@ -1,0 +1,48 @@
+"""Numbers with their intervals side by side: a place for each group, a mark for each category."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import plotly.graph_objects as go
+
+from dlmviz.figures.chart import chart, points
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+WIDTH = 0.6  # of a group, in which its categories stand side by side
+
+
+def grouped(
+    table: pd.DataFrame, group: str, category: str, value: str, title: str, unit: str
+) -> go.Figure:
+    """Column `value` with `value`_low and `value`_high by `group`; what is undefined is left out.
+
+    Categories are moved a little to either side, so that intervals do not hide each other.
+    """
+    places = {name: i for i, name in enumerate(dict.fromkeys(table[group]))}
+    names = list(dict.fromkeys(table[category]))
+    traces = []
+    for index, name in enumerate(names):
+        some = table[(table[category] == name) & table[value].notna()]
+        shift = WIDTH * ((index + 0.5) / len(names) - 0.5)
+        traces.append(
+            points(
+                str(name),
+                [places[one] + shift for one in some[group]],
+                some[value].tolist(),
+                index,
+                some[f"{value}_low"].tolist(),
+                some[f"{value}_high"].tolist(),
+                customdata=some[group].tolist(),
+                hovertemplate=f"%{{customdata}}<br>{unit}: %{{y:.3f}}<extra>{name}</extra>",
+            )
+        )
+    axis = {
+        "tickvals": list(places.values()),
+        "ticktext": list(places),
+        "range": [-0.6, len(places) - 0.4],
+        "showgrid": False,
+    }
+    return chart(traces, title, axis, unit)

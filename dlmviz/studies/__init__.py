@@ -1,0 +1,25 @@
+"""Questions asked of many runs, in menu order. To add one: its file, its line here, its test."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from dlmviz.knobs import unknown
+from dlmviz.types import InputError
+
+if TYPE_CHECKING:
+    from dlmviz.studies.study import Study
+
+#: modules here that hold a STUDY; imported when one is asked for, since some import torch
+STUDIES = (
+    "order",  # parallelism and order by task, stage and correctness
+)
+
+
+def find(name: str) -> Study:
+    """The study of that name. Raises InputError, naming the known ones and the nearest."""
+    if name not in STUDIES:
+        raise InputError(unknown("study", name, STUDIES))
+    study: Study = importlib.import_module(f"{__name__}.{name}").STUDY
+    return study

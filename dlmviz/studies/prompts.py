@@ -1,0 +1,35 @@
+"""Prompts that studies ask: different ones, of kinds, from seeds that training never uses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import count
+
+from dlmviz import tasks
+from dlmviz.types import Example, InputError
+
+SEED = 101  # below 1,000: held out from the training of the built-in model
+TRIES = 60  # seeds that are tried
+DRAWN = 500  # examples a seed
+
+
+def examples(task: str, n: int, kinds: Sequence[str] = (), seed: int = SEED) -> list[Example]:
+    """n examples with n different prompts; of these kinds, or of all. The same for the same seed.
+
+    Names that were made up (lists) are a task of their own and left out.
+    """
+    found: dict[str, Example] = {}
+    source = tasks.get(task)
+    for at in count(seed):
+        for example in source.examples(DRAWN, at):
+            wanted = not kinds or example.kind in kinds
+            if wanted and not example.data.get("unseen", False):
+                found.setdefault(example.prompt, example)
+            if len(found) >= n:
+                return list(found.values())[:n]
+        if at >= seed + TRIES:
+            raise InputError(
+                f"{task} has {len(found)} different prompts of {', '.join(kinds) or 'any kind'}: "
+                f"got n {n}; take fewer"
+            )
+    return []

@@ -1,0 +1,146 @@
+"""Statistics with a place for what is undefined: None, never 0 or NaN. Scipy computes them.
+
+Scipy takes more than a second to import, so it is imported where it is used.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+DRAWS = 2000  # of a bootstrap
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A number with the 2.5 % and 97.5 % quantiles of its resampled values."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Kendall:
+    """Agreement of two orders; C concordant, D discordant, n0 = n(n - 1)/2 pairs."""
+
+    tau_a: float | None  # (C - D) / n0: a tie counts as no agreement
+    tau_b: float | None  # (C - D) / sqrt((n0 - ties in x)(n0 - ties in y)), scipy's default
+    gamma: float | None  # (C - D) / (C + D): ties are left out
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """Spearman's rho, its two-sided p value and the number of pairs."""
+
+    rho: float | None
+    p: float | None
+    n: int
+
+
+def spearman(x: Sequence[float], y: Sequence[float]) -> Correlation:
+    """Spearman's rho of two samples, mean ranks for ties; None where one of them is constant."""
+    from scipy import stats
+
+    if len(x) < 3 or _constant(x) or _constant(y):
+        return Correlation(None, None, len(x))
+    found = stats.spearmanr(x, y)
+    return Correlation(number(found.statistic), number(found.pvalue), len(x))
+
+
+def kendall(x: Sequence[float], y: Sequence[float]) -> Kendall:
+    """Kendall's tau_a, tau_b and gamma of two samples; each None where its divisor is 0."""
+    a, b = np.asarray(x, float), np.asarray(y, float)
+    pairs = math.comb(len(a), 2)
+    if not pairs:
+        return Kendall(None, None, None)
+    i, j = np.triu_indices(len(a), 1)
+    signs = np.sign(a[i] - a[j]) * np.sign(b[i] - b[j])
+    difference, untied = int(signs.sum()), int(np.count_nonzero(signs))
+    in_x, in_y = int(np.count_nonzero(a[i] != a[j])), int(np.count_nonzero(b[i] != b[j]))
+    return Kendall(
+        tau_a=difference / pairs,
+        tau_b=difference / math.sqrt(in_x * in_y) if in_x and in_y else None,
+        gamma=difference / untied if untied else None,
+    )
+
+
+def bootstrap(
+    samples: Sequence[Any],
+    statistic: Callable[[Sequence[Any]], float | None],
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> Interval:
+    """The statistic of the samples, with an interval over samples drawn with replacement.
+
+    Draws in which it is undefined are left out; no interval where half of them are, or where there
+    is one sample. The same for the same seed.
+    """
+    value = statistic(samples)
+    if value is None or len(samples) < 2:
+        return Interval(value)
+    picks = np.random.default_rng(seed).integers(len(samples), size=(draws, len(samples)))
+    made = [statistic([samples[i] for i in pick]) for pick in picks.tolist()]
+    return _interval(value, [one for one in made if one is not None], draws)
+
+
+def mean_interval(values: Sequence[float], draws: int = DRAWS, seed: int = 0) -> Interval:
+    """`bootstrap` of the mean, at once; None of an empty list."""
+    if not len(values):
+        return Interval(None)
+    array = np.asarray(values, float)
+    if len(array) < 2:
+        return Interval(float(array.mean()))
+    picks = np.random.default_rng(seed).integers(len(array), size=(draws, len(array)))
+    return _interval(float(array.mean()), array[picks].mean(1), draws)
+
+
+def grouped(
+    x: Sequence[float], y: Sequence[float], groups: Sequence[Any], draws: int = 500, seed: int = 0
+) -> Interval:
+    """Spearman's rho of all pairs, with an interval over whole groups drawn with replacement.
+
+    Pairs of one run are not independent of each other, runs are: a group is a run.
+    """
+    members: dict[Any, list[int]] = {}
+    for index, group in enumerate(groups):
+        members.setdefault(group, []).append(index)
+    a, b = np.asarray(x, float), np.asarray(y, float)
+
+    def rho(picked: Sequence[list[int]]) -> float | None:
+        at = np.array([i for one in picked for i in one], int)
+        return spearman(a[at], b[at]).rho
+
+    return bootstrap(list(members.values()), rho, draws, seed)
+
+
+def number(value: Any) -> float | None:
+    """The value as a plain number; None for NaN and infinity."""
+    return float(value) if value is not None and math.isfinite(value) else None
+
+
+def shown(value: float | None, digits: int = 2) -> str:
+    """A number as text, for sentences; "undefined" for None."""
+    return "undefined" if value is None or value != value else f"{value:.{digits}f}"
+
+
+def told(interval: Interval, digits: int = 2) -> Mapping[str, float | None]:
+    """Columns of a table: value, low, high, rounded far beyond what matters."""
+    cut = {"value": interval.value, "low": interval.low, "high": interval.high}
+    return {name: None if x is None else round(x, digits) for name, x in cut.items()}
+
+
+def _interval(value: float, made: Any, draws: int) -> Interval:
+    if 2 * len(made) < draws:
+        return Interval(value)
+    low, high = np.quantile(np.asarray(made, float), (0.025, 0.975))
+    return Interval(value, float(low), float(high))
+
+
+def _constant(values: Sequence[float]) -> bool:
+    array = np.asarray(values, float)
+    return bool((array == array[0]).all())
