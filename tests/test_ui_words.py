@@ -53,6 +53,7 @@ CODE = {  # what looks like a sentence and is none that anybody reads in the pag
         *(" holds an import or export that is not joined: ", "there is no such file"),
         *("modules import each other in a circle: ", "public, max-age=31536000, immutable"),
     },
+    "compare.py": {"a table can be had as csv or json: got "},  # an address that no page links
     # errors of requests, whose sentences are English
     "distil.py": {
         *("its worker is being started", "only the app's own page may do that; open it there"),

@@ -18,6 +18,7 @@ with no_stubs():
 from dlmviz.ui import (
     animation,
     bundle,
+    compare,
     distil,
     export,
     inspect,
@@ -39,6 +40,7 @@ def build(shelf: shelves.Shelves) -> gr.Blocks:
     with demo:
         library.bar()
         inspect.page(shelf)
+        compare.page(shelf)
         library.page()
         distil.page()
     demo.queue(default_concurrency_limit=4, max_size=32)
@@ -70,6 +72,7 @@ def launch(host: str, port: int, store: str | Path) -> None:
                     *export.routes(shelf),
                     *learn.routes(shelf),
                     *distil.routes(shelf),
+                    *compare.routes(shelf),
                 ],
                 "middleware": shelves.middleware(),
             },

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, get_args
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
 
 import gradio as gr
 
@@ -86,27 +87,50 @@ def _knobs(
     return group
 
 
-def control(knob: Knob, others: Sequence[str]) -> Any:
-    """The control of a knob of one sampler: choice, switch, text, slider, or number.
+@dataclass(frozen=True)
+class Shape:
+    """What sort of control fits a knob."""
+
+    kind: Literal["choice", "switch", "text", "slider", "number"]
+    choices: tuple[str, ...] = ()
+    low: float | None = None
+    high: float | None = None
+    step: float | None = None  # 1 for whole numbers; None where a number needs none
+
+
+def shape(knob: Knob, others: Sequence[str]) -> Shape:
+    """The sort of control of a knob of one sampler.
 
     A text that names one of the other samplers is a choice among them. A slider has at most 100
     places, one of which is the default; what fits no slider is a number.
     """
-    words: dict[str, Any] = {"label": knob.name, "info": knob.help or None, "interactive": True}
     if knob.choices:
-        return gr.Radio(list(knob.choices), value=knob.default, **words)
+        return Shape("choice", knob.choices)
     if isinstance(knob.default, bool):
-        return gr.Checkbox(knob.default, **words)
+        return Shape("switch")
     if isinstance(knob.default, str):
-        if knob.default in others:
-            return gr.Radio(list(others), value=knob.default, **words)
-        return gr.Textbox(knob.default, **words)
+        return Shape("choice", tuple(others)) if knob.default in others else Shape("text")
     whole = isinstance(knob.default, int)
     low, high, step = knob.low or 0, knob.high, 1 if whole else 0.01
     if high is not None and high - low <= 100 * step and round(knob.default, 2) == knob.default:
-        return gr.Slider(low, high, knob.default, step=step, **words)
-    limits: dict[str, Any] = {"minimum": knob.low, "maximum": high}
-    return gr.Number(knob.default, precision=0 if whole else None, **limits, **words)
+        return Shape("slider", (), low, high, step)
+    return Shape("number", (), knob.low, high, 1 if whole else None)
+
+
+def control(knob: Knob, others: Sequence[str]) -> Any:
+    """The control of a knob of one sampler: choice, switch, text, slider, or number."""
+    words: dict[str, Any] = {"label": knob.name, "info": knob.help or None, "interactive": True}
+    fit = shape(knob, others)
+    if fit.kind == "choice":
+        return gr.Radio(list(fit.choices), value=knob.default, **words)
+    if fit.kind == "switch":
+        return gr.Checkbox(knob.default, **words)
+    if fit.kind == "text":
+        return gr.Textbox(knob.default, **words)
+    if fit.kind == "slider":
+        return gr.Slider(fit.low or 0, fit.high or 0, knob.default, step=fit.step, **words)
+    limits: dict[str, Any] = {"minimum": fit.low, "maximum": fit.high}
+    return gr.Number(knob.default, precision=0 if fit.step else None, **limits, **words)
 
 
 def lengths(form: Form) -> None:

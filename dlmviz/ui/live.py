@@ -127,7 +127,7 @@ def told(
     identity = uuid.uuid4().hex[:16]
     yield payload.message("begin", header={**payload.header(start), "id": identity})
     records = yield from _stream(model, start, identity, shelves, close)
-    yield _finished(judge(close(records)), identity, shelves)
+    yield payload.message("finish", **finished(judge(close(records)), identity, shelves))
 
 
 def _stream(
@@ -140,36 +140,36 @@ def _stream(
         for _, record in dlmviz.steps(model, start.spec, start):
             records.append(record)
             if time.perf_counter() - last >= PAUSE:
-                yield _news(model, start, identity, records, sent, known)
+                told = news(model, start, identity, records, sent, known)
+                yield payload.message("steps", **told)
                 sent, last = len(records), time.perf_counter()
         whole = True
     finally:
         if records and not whole:
             store.save(close(records), shelves.spare / f"{identity}.npz")
     if sent < len(records):
-        yield _news(model, start, identity, records, sent, known)
+        yield payload.message("steps", **news(model, start, identity, records, sent, known))
     return records
 
 
-def _news(
+def news(
     model: Denoiser,
     start: Trace,
     identity: str,
     records: Sequence[StepRecord],
     sent: int,
     known: set[int],
-) -> str:
+) -> dict[str, Any]:
     """The steps from `sent` on, with the pieces that they show for the first time."""
-    news = records[sent:]
-    ids = sorted(set().union(*(payload.unseen(record, known) for record in news)))
+    fresh = records[sent:]
+    ids = sorted(set().union(*(payload.unseen(record, known) for record in fresh)))
     known.update(ids)
-    return payload.message(
-        "steps",
-        id=identity,
-        first=sent,
-        steps=[payload.step(record, start.offset) for record in news],
-        pieces=dict(zip(map(str, ids), model.pieces(ids), strict=True)),
-    )
+    return {
+        "id": identity,
+        "first": sent,
+        "steps": [payload.step(record, start.offset) for record in fresh],
+        "pieces": dict(zip(map(str, ids), model.pieces(ids), strict=True)),
+    }
 
 
 def _graded(trace: Trace, example: Mapping[str, Any] | None) -> Trace:
@@ -180,8 +180,10 @@ def _graded(trace: Trace, example: Mapping[str, Any] | None) -> Trace:
     return dataclasses.replace(trace, info={**trace.info, "example": told})
 
 
-def _finished(trace: Trace, identity: str, shelves: Shelves) -> str:
-    """The last message; the run is in the store, or, if that fails, on the spare shelf."""
+def finished(trace: Trace, identity: str, shelves: Shelves) -> dict[str, Any]:
+    """What the page hears at the end of a run; it is in the store, or, if that fails, on the spare
+    shelf.
+    """
     try:
         saved = store.put(shelves.store, trace)
         _adopted(trace, saved, shelves)
@@ -189,16 +191,15 @@ def _finished(trace: Trace, identity: str, shelves: Shelves) -> str:
     except InputError as error:
         store.save(trace, shelves.spare / f"{identity}.npz")
         saved, note = identity, say("server.unsaved", why=payload.refusal(error))
-    return payload.message(
-        "finish",
-        id=identity,
-        saved=saved,
-        count=len(trace.steps),
-        text=trace.text,
-        numbers=payload.numbers(trace),
-        info=payload.header(trace)["info"],
-        note=note,
-    )
+    return {
+        "id": identity,
+        "saved": saved,
+        "count": len(trace.steps),
+        "text": trace.text,
+        "numbers": payload.numbers(trace),
+        "info": payload.header(trace)["info"],
+        "note": note,
+    }
 
 
 def _adopted(trace: Trace, saved: str, shelves: Shelves) -> None:

@@ -82,7 +82,19 @@ def test_a_job_is_started_watched_stopped_resumed_and_tried(visit: Visit) -> Non
     assert steps == [str(step) for step in range(STEPS + 1)]
     for width in (390, 1440):
         assert visit.overflow(width) == 0
-    page.click(".di-try")
+    page.click(".di-try[data-try=compare]")  # lane A the base, lane B with the adapter
+    page.wait_for_selector(".cp-note >> text=Press Decode")
+    lanes = page.eval_on_selector_all(".cp-card [id$=adapter]", "all => all.map(n => n.value)")
+    assert lanes[0] == ""
+    assert lanes[1] != ""
+    assert page.input_value("#cp-prompt") != ""
+    page.click(".cp-go")
+    page.wait_for_selector("text=Done. All lanes are in the Library.", timeout=WAIT)
+    models = page.eval_on_selector_all(".cp-table small", "all => all.map(n => n.textContent)")
+    assert models[0] == "tiny-early"
+    assert models[1].startswith("tiny-early + ")
+    page.click(".lib-tabs >> text=Distil")
+    page.click(".di-try[data-try=inspect]")
     page.wait_for_selector("#adapters input:checked:not([value=''])", timeout=30_000)
     assert page.is_checked("#ask input[value=tiny-early]")
     assert page.input_value("#ask textarea >> nth=0") != ""

@@ -4,7 +4,7 @@ import { short } from "./chart.js";
 import { el } from "./dom.js";
 import { number } from "./palette.js";
 import { around, decimal, locale, say, translated } from "./say.js";
-import { showTab, tabs } from "./tabs.js";
+import { showTab } from "./tabs.js";
 
 const MARKS = { faster: "▲", slower: "▼", same: "=", better: "●", none: "–" };
 
@@ -59,24 +59,17 @@ function said({ verdict, way, n, ...numbers }) {
 function card({ adapter, folder, sample }) {
   if (!adapter) return el("p", {}, folder ? say("distil.whole", { folder }) : say("distil.lost"));
   const facts = [["base", adapter.base_model], ["kept", new Date(adapter.created * 1000).toLocaleString(locale)], ["kl", say("distil.nats", { n: short(adapter.final_kl) })], ["id", adapter.id], ["folder", folder]];
-  const press = () => tryOut({ adapter: adapter.id, model: adapter.base_model, ...sample });
+  const tries = ["compare", "inspect"].map((name, i) => el("button", { type: "button", className: `di-button di-try ${i ? "" : "di-strong"}`, "data-try": name,
+    onclick: () => tryOut(name, { adapter: adapter.id, model: adapter.base_model, ...sample }) }, say(`distil.try.${name}`)));
   return el("section", { className: "di-card", "aria-label": say("form.adapter.kept") }, el("h4", {}, ...around("distil.adapter", () => el("bdi", {}, adapter.title))),
     el("dl", { className: "di-facts" }, ...facts.map(([name, value]) => el("div", {}, el("dt", {}, say(`distil.adapter.${name}`)), el("dd", { dir: "auto" }, value)))),
-    el("button", { type: "button", className: "di-button di-strong di-try", onclick: press }, say(`distil.try.${target()}`)));
+    el("div", { className: "di-row" }, ...tries));
 }
 
-/** Where an adapter is tried: beside its base where there is a tab for that. */
-const target = () => (tabs.includes("compare") ? "compare" : "inspect");
-
-/** Shows the target with an adapter, its model and a prompt that it did not learn from. */
-function tryOut(detail) {
-  const name = target();
-  if (name !== "inspect") {
-    const url = new URL("", document.baseURI);
-    for (const [key, value] of Object.entries({ tab: name, ...detail })) url.searchParams.set(key, value);
-    history.pushState(history.state, "", url);
-  }
+/** Shows a page with an adapter, its model and a prompt that it did not learn from: in Compare it is
+ * beside its base. */
+function tryOut(name, detail) {
   showTab(name);
-  window.dispatchEvent(new CustomEvent("dlmviz:try", { detail }));
+  window.dispatchEvent(new CustomEvent(name === "compare" ? "dlmviz:compare" : "dlmviz:try", { detail }));
   window.scrollTo({ top: 0 });
 }

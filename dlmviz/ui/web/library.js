@@ -10,6 +10,7 @@ import { showTab } from "./tabs.js";
 const STAR = "M12 3.2l2.7 5.6 6.1.8-4.5 4.2 1.1 6.1-5.4-3-5.4 3 1.1-6.1L3.2 9.6l6.1-.8z";
 const PEN = "M4 16.5V20h3.5L17.8 9.7l-3.5-3.5zM20.7 6.8a1 1 0 000-1.4l-2.1-2.1a1 1 0 00-1.4 0l-1.7 1.7 3.5 3.5z";
 const BIN = "M6 8h12l-1 12.5H7zM9 4h6l1 1.5h4v2H4v-2h4z";
+const BESIDE = "M4 4h6v16H4zM14 9h6v11h-6z";
 const COLUMNS = [["", "lib-star"], [say("library.run"), ""], [say("form.sampler"), "lib-wide"], [say("form.model"), "lib-wide"], ["NFE", "lib-wide lib-digits"], ["TPF", "lib-wide lib-digits"], [say("library.saved"), "lib-wide"], ["", ""]];
 const PATIENCE = 12000; // ms for which Undo stays in sight, longer while it has the focus
 
@@ -100,7 +101,8 @@ function about(page, run, name, tpf) {
 
 function actions(page, run, name, kinds) {
   const remove = el("button", { type: "button", className: "lib-icon lib-delete", "aria-label": say("library.delete", { name }), title: say("library.delete.title"), onclick: () => remover(page, run, name) }, icon(BIN));
-  return el("div", { className: "lib-row" }, makeDownloads(run.id, run.problem ? ["npz"] : kinds, name), remove);
+  const beside = run.problem ? null : el("button", { type: "button", className: "lib-icon lib-beside", "aria-label": say("library.compare.named", { name }), title: say("library.compare"), onclick: () => compare(page, run, name) }, icon(BESIDE));
+  return el("div", { className: "lib-row" }, beside, makeDownloads(run.id, run.problem ? ["npz"] : kinds, name), remove);
 }
 
 /** Waits for an action, says what went wrong, and draws the list anew with the focus where it was. */
@@ -151,16 +153,25 @@ async function remover(page, run, name) {
 }
 
 /** Says what was deleted, and takes it back if asked. */
-function offerUndo(page, run, name) {
+const offerUndo = (page, run, name) => offer(page, "library.deleted", name, say("library.undo"), () => done(page, act(run.id, "undelete"), run.id));
+
+/** Adds a run to the lanes of Compare, and offers to go there. */
+function compare(page, run, name) {
+  window.dispatchEvent(new CustomEvent("dlmviz:compare", { detail: { id: run.id } }));
+  offer(page, "library.compared", name, say("library.compare.show"), () => { showTab("compare"); window.scrollTo({ top: 0 }); });
+}
+
+/** Says what was done with a run, beside a button, for a while. */
+function offer(page, text, name, label, press) {
   const { toast } = page.parts;
   const hide = () => { toast.hidden = true; toast.replaceChildren(); };
-  const undo = el("button", { type: "button", className: "lib-button", onclick: async () => {
+  const button = el("button", { type: "button", className: "lib-button", onclick: async () => {
     hide();
-    await done(page, act(run.id, "undelete"), run.id);
-  } }, say("library.undo"));
-  toast.replaceChildren(el("span", {}, ...around("library.deleted", () => el("bdi", {}, name))), undo);
+    await press();
+  } }, label);
+  toast.replaceChildren(el("span", {}, ...around(text, () => el("bdi", {}, name))), button);
   toast.hidden = false;
-  undo.focus();
+  button.focus();
   clearTimeout(page.timer);
   const later = () => { if (toast.matches(":hover, :focus-within")) page.timer = setTimeout(later, 1000); else hide(); };
   page.timer = setTimeout(later, PATIENCE);

@@ -65,7 +65,7 @@ function keepAddress(store) {
   const write = () => {
     timer = 0;
     const { run, playing, live } = store.state;
-    if (!run || playing || live || document.body.dataset.tab === "distil") return; // there the address names a job
+    if (!run || playing || live || ["distil", "compare"].includes(document.body.dataset.tab)) return; // there the address names a job, or lanes
     const url = new URL(location.href);
     if (nameOf(run) !== null) url.searchParams.set("run", nameOf(run));
     else url.searchParams.delete("run");
@@ -110,7 +110,7 @@ export function makeShare(store) {
 const reach = (run) => say(run.info.kept === false ? "link.spare" : "link.kept");
 
 /** Copies the text of a field; clipboards are closed to pages that come over plain http. */
-async function copied(field) {
+export async function copied(field) {
   try {
     await navigator.clipboard.writeText(field.value);
     return true;

@@ -4,6 +4,7 @@
 import { makeAnimation } from "./animation.js";
 import { makeDepend } from "./arcs.js";
 import { makeCard } from "./card.js";
+import { makeBeside } from "./compare-add.js";
 import { el } from "./dom.js";
 import { makeStudy } from "./edit.js";
 import { makeLegend, makeScale } from "./legend.js";
@@ -60,7 +61,7 @@ function layout(root, store, trigger) {
     save: el("a", { className: "dv-save", hidden: true, download: "", title: say("main.save.title") }, say("main.save")),
   };
   const watchPanel = el("section", { className: "dv-panel dv-watch", "aria-label": say("main.canvas") },
-    el("header", {}, view.title, el("div", { className: "dv-tools" }, view.runs, makeShare(store), view.save, makeSnapshots(store))),
+    el("header", {}, view.title, el("div", { className: "dv-tools" }, view.runs, makeBeside(store), makeShare(store), view.save, makeSnapshots(store))),
     el("div", { className: "dv-about" }, view.look, view.caption, study.lineage),
     prompt, canvas, view.hint,
     el("footer", {}, makeScale(), makeLegend(store), el("span", { className: "dv-toggles" },

@@ -3,7 +3,7 @@
 import { el } from "./dom.js";
 import { say } from "./say.js";
 
-const PAGES = ["inspect", "library", "distil"];
+const PAGES = ["inspect", "compare", "library", "distil"];
 export const tabs = PAGES;
 
 /** Fills the bar once. `?tab=library` in the address opens the Library. */
@@ -20,8 +20,8 @@ export function mount(element) {
       if (button.dataset.page === detail) button.setAttribute("aria-current", "page");
       else button.removeAttribute("aria-current");
   });
-  const asked = new URLSearchParams(location.search).get("tab");
-  showTab(PAGES.includes(asked) ? asked : "inspect");
+  const query = new URLSearchParams(location.search), asked = query.get("tab");
+  showTab(PAGES.includes(asked) ? asked : query.has("compare") ? "compare" : "inspect");
 }
 
 /** Shows one page, and says so to whoever wants to be fresh when seen. */

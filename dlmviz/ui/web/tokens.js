@@ -21,7 +21,8 @@ const MARKED = [ // class, signal of the step, its value, in words
   ["dv-in-set", "independent", 1, say("tokens.set")],
 ];
 
-export function makeTokens(store) {
+/** The prompt and the canvas of a store's run; `prefix` begins the ids of its tokens. */
+export function makeTokens(store, prefix = "dv-token") {
   const prompt = el("div", { className: "dv-prompt", role: "note", "aria-label": say("tokens.prompt") });
   const canvas = el("div", {
     className: "dv-canvas", tabIndex: 0, role: "listbox", "aria-orientation": "horizontal",
@@ -35,7 +36,7 @@ export function makeTokens(store) {
     const ink = el("span", { className: "dv-ink", dir: "auto" });
     const mark = el("span", { className: "dv-mark", "aria-hidden": "true" });
     const box = el("span", { className: "dv-cell" }, ghost, ink, mark);
-    const node = el("span", { className: "dv-token", role: "option", id: `dv-token-${pos}`, "data-pos": pos }, box);
+    const node = el("span", { className: "dv-token", role: "option", id: `${prefix}-${pos}`, "data-pos": pos }, box);
     node.setAttribute("aria-selected", "false");
     const may = el("span", { className: "dv-may", "aria-hidden": "true" }, "\u200B"); // where a line may end
     cells.set(pos, { node, box, ghost, ink, mark, may, key: "", text: "" });

@@ -5,7 +5,7 @@ import { many, say } from "./say.js";
 import { SPEEDS, changeSpeed, followLive, goTo, togglePlay } from "./store.js";
 import { sentence } from "./tokens.js";
 
-const ICONS = {
+export const ICONS = {
   first: "M6 5h2v14H6zM20 5v14L9 12z", back: "M17 5v14L6 12z", play: "M7 4.5v15l12-7.5z",
   pause: "M7 5h3.5v14H7zM13.5 5H17v14h-3.5z", forward: "M7 5v14l11-7z", last: "M16 5h2v14h-2zM4 5v14l11-7z",
 };
