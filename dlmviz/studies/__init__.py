@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 #: modules here that hold a STUDY; imported when one is asked for, since some import torch
 STUDIES = (
     "order",  # parallelism and order by task, stage and correctness
+    "group_error",  # what each parallel step really lost
 )
 
 

@@ -1,0 +1,60 @@
+"""What parallel steps lose: bits a run, bits over the decode, bits of a group against a proxy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import plotly.graph_objects as go
+
+from dlmviz.figures.chart import chart, points
+from dlmviz.figures.spread import grouped
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LOST = "KL(joint ‖ product) [bits]"
+
+
+def figures(
+    runs: pd.DataFrame, curve: pd.DataFrame, groups: pd.DataFrame, proxies: Mapping[str, str]
+) -> dict[str, go.Figure]:
+    """Title -> figure; a proxy that no group has is left out."""
+    made = {
+        "Bits a run": _bits(runs),
+        "Over the decode": grouped(
+            curve, "part", "arm", "lost", "Where in the decode bits are lost", f"{LOST} a run"
+        ),
+    }
+    for name, told in proxies.items():
+        if len(groups) and groups[name].notna().any():
+            made[f"Groups by {told}"] = _against(groups, name, told)
+    return made
+
+
+def _bits(runs: pd.DataFrame) -> go.Figure:
+    """Bits against forwards: the rules that lose little and are quick stand at the lower left."""
+    traces = [
+        points(
+            line["arm"],
+            [line["nfe"]],
+            [line["lost"]],
+            index,
+            [line["lost_low"]],
+            [line["lost_high"]],
+            hovertemplate=f"%{{x:.1f}} forwards<br>%{{y:.3f}} bits<extra>{line['arm']}</extra>",
+        )
+        for index, line in enumerate(runs.to_dict("records"))
+    ]
+    return chart(traces, "What a run loses", "NFE [forwards/run]", f"{LOST} a run")
+
+
+def _against(groups: pd.DataFrame, name: str, told: str) -> go.Figure:
+    """A mark a group."""
+    traces = []
+    for index, (arm, some) in enumerate(groups.groupby("arm", sort=False)):
+        known = some[some[name].notna()]
+        traces.append(
+            points(str(arm), known[name].tolist(), known["lost"].tolist(), index, opacity=0.6)
+        )
+    return chart(traces, f"Groups by {told}", told, f"{LOST} a group")
