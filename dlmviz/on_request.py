@@ -38,7 +38,7 @@ def requested(run: Run, step: Step, choice: Choice, before: Prediction | None) -
     makers: dict[str, Callable[[], Tensor]] = {
         "margin": lambda: step.spread(margin(step.probs())),
         "kl": lambda: _to_previous(step, before),
-        "jsd": lambda: _to_reduced_context(run, step),
+        "jsd": lambda: to_reduced_context(run, step),
         "degree": lambda: _defined(step, degree(_edges(step))),
         "rank": lambda: _ranks(step, choice),
     }
@@ -72,7 +72,7 @@ def _to_previous(step: Step, before: Prediction | None) -> Tensor:
     return empty
 
 
-def _to_reduced_context(run: Run, step: Step) -> Tensor:
+def to_reduced_context(run: Run, step: Step) -> Tensor:
     """JSD of each prediction with and without the block before; NaN in the first block.
 
     The reduced context is the canvas with the preceding block masked again (OpenReview

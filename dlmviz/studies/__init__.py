@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 #: modules here that hold a STUDY; imported when one is asked for, since some import torch
 STUDIES = (
+    "jsd_order",  # context sensitivity against the order of commits
+    "segments",  # does a decode spread out over what is independent?
+    "frontier",  # accuracy against forwards over each sampler's settings
     "order",  # parallelism and order by task, stage and correctness
     "group_error",  # what each parallel step really lost
 )

@@ -29,8 +29,8 @@ class Arm:
 def parse(text: str) -> list[Arm]:
     """The arms in a text. Raises InputError for none, an unknown sampler, or a knob of no sense."""
     found: dict[str, Arm] = {}
-    for part in text.split(";"):
-        name, *pairs = part.split()[:1] + part.split()[1:]
+    for part in filter(str.strip, text.split(";")):
+        name, *pairs = part.split()
         params = {}
         for pair in pairs:
             knob, equals, value = pair.partition("=")
@@ -42,6 +42,8 @@ def parse(text: str) -> list[Arm]:
             params[knob] = value
         arm = Arm(name, plain(params, make(name, params)))
         found[arm.name] = arm
+    if not found:
+        raise InputError(f"arms name no sampler: got {text!r}; try llada; fast_dllm tau=0.9")
     return list(found.values())
 
 

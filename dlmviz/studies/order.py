@@ -30,7 +30,9 @@ class Settings:
     """What is decoded."""
 
     model: str = knob("tiny", help="tiny, tiny-early, a folder or a hub id")
-    tasks: str = knob("stories, trivia, lists, puzzles, words", help="tasks, with commas")
+    tasks: str = knob(
+        "stories, trivia, lists, puzzles, words", help="tasks, or tasks/kinds, with commas"
+    )
     arms: str = knob("fast_dllm tau=0.9; llada", help="samplers with their knobs, with semicolons")
     n: int = knob(100, 1, 5000, "prompts a task")
 
@@ -39,7 +41,7 @@ def units(settings: Settings) -> list[Unit]:
     """Every arm on every prompt of every task."""
     found = []
     for task in arms.names(settings.tasks):
-        asked = prompts.examples(task, settings.n)
+        asked = prompts.named(task, settings.n)
         of = arms.parse(settings.arms)
         found += arms.units(of, asked, settings.model, f"{task}/", stop="eos")
     return found

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from itertools import count
 
 from dlmviz import tasks
-from dlmviz.types import Example, InputError
+from dlmviz.types import Example, InputError, Task
 
 SEED = 101  # below 1,000: held out from the training of the built-in model
 TRIES = 60  # seeds that are tried
@@ -33,3 +34,19 @@ def examples(task: str, n: int, kinds: Sequence[str] = (), seed: int = SEED) -> 
                 f"got n {n}; take fewer"
             )
     return []
+
+
+def named(name: str, n: int) -> list[Example]:
+    """`examples` of a task, or of a task and a kind: "trivia/bundle"."""
+    task, _, kind = name.partition("/")
+    return examples(task, n, [kind] if kind else ())
+
+
+def task_of(name: str) -> Task:
+    """The task that `named` asks."""
+    return tasks.get(name.partition("/")[0])
+
+
+def identity(prompt: str) -> str:
+    """Eight digits that tell prompts apart, by which arms are compared on the same ones."""
+    return hashlib.sha256(prompt.encode()).hexdigest()[:8]

@@ -21,6 +21,7 @@ from dlmviz.studies.journal import Entry
 from dlmviz.studies.study import Row, Study, Unit
 from dlmviz.types import DecodeError, Denoiser, InputError, RunSpec, Trace
 
+SHOWN = 5  # alternatives a position of a run that is kept to be looked at
 BATCH = 8  # runs that share a forward; more of them are no faster without a GPU
 
 Load = Callable[[str, str | None], Denoiser]  # (model, adapter) -> the model
@@ -130,11 +131,12 @@ def _answers(
     if isinstance(model, str):
         return [Entry(unit.key, unit.arm, "", problem=model) for unit in group]
     fingerprint = model.fingerprint
+    keep = study.keep if runs is None else max(SHOWN, study.keep)
     return [
         Entry(unit.key, unit.arm, fingerprint, problem=trace)
         if isinstance(trace, str)
         else entry_of(study, unit, trace, model, fingerprint, runs)
-        for unit, trace in _decoded(model, group, study.keep)
+        for unit, trace in _decoded(model, group, keep)
     ]
 
 

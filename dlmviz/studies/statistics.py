@@ -6,12 +6,13 @@ Scipy takes more than a second to import, so it is imported where it is used.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+Values = Sequence[float] | np.ndarray
 DRAWS = 2000  # of a bootstrap
 
 
@@ -42,7 +43,7 @@ class Correlation:
     n: int
 
 
-def spearman(x: Sequence[float], y: Sequence[float]) -> Correlation:
+def spearman(x: Values, y: Values) -> Correlation:
     """Spearman's rho of two samples, mean ranks for ties; None where one of them is constant."""
     from scipy import stats
 
@@ -52,7 +53,7 @@ def spearman(x: Sequence[float], y: Sequence[float]) -> Correlation:
     return Correlation(number(found.statistic), number(found.pvalue), len(x))
 
 
-def kendall(x: Sequence[float], y: Sequence[float]) -> Kendall:
+def kendall(x: Values, y: Values) -> Kendall:
     """Kendall's tau_a, tau_b and gamma of two samples; each None where its divisor is 0."""
     a, b = np.asarray(x, float), np.asarray(y, float)
     pairs = math.comb(len(a), 2)
@@ -99,8 +100,22 @@ def mean_interval(values: Sequence[float], draws: int = DRAWS, seed: int = 0) ->
     return _interval(float(array.mean()), array[picks].mean(1), draws)
 
 
+def ratio_interval(
+    above: Sequence[float], below: Sequence[float], draws: int = DRAWS, seed: int = 0
+) -> Interval:
+    """mean(above) / mean(below) of paired values, pairs drawn with replacement; None of none."""
+    a, b = np.asarray(above, float), np.asarray(below, float)
+    if not len(a) or not b.mean():
+        return Interval(None)
+    value = float(a.mean() / b.mean())
+    if len(a) < 2 or not (b > 0).all():
+        return Interval(value)
+    picks = np.random.default_rng(seed).integers(len(a), size=(draws, len(a)))
+    return _interval(value, a[picks].mean(1) / b[picks].mean(1), draws)
+
+
 def grouped(
-    x: Sequence[float], y: Sequence[float], groups: Sequence[Any], draws: int = 500, seed: int = 0
+    x: Values, y: Values, groups: Sequence[Any], draws: int = 500, seed: int = 0
 ) -> Interval:
     """Spearman's rho of all pairs, with an interval over whole groups drawn with replacement.
 
@@ -128,12 +143,6 @@ def shown(value: float | None, digits: int = 2) -> str:
     return "undefined" if value is None or value != value else f"{value:.{digits}f}"
 
 
-def told(interval: Interval, digits: int = 2) -> Mapping[str, float | None]:
-    """Columns of a table: value, low, high, rounded far beyond what matters."""
-    cut = {"value": interval.value, "low": interval.low, "high": interval.high}
-    return {name: None if x is None else round(x, digits) for name, x in cut.items()}
-
-
 def _interval(value: float, made: Any, draws: int) -> Interval:
     if 2 * len(made) < draws:
         return Interval(value)
@@ -141,6 +150,6 @@ def _interval(value: float, made: Any, draws: int) -> Interval:
     return Interval(value, float(low), float(high))
 
 
-def _constant(values: Sequence[float]) -> bool:
+def _constant(values: Values) -> bool:
     array = np.asarray(values, float)
     return bool((array == array[0]).all())

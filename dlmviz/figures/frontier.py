@@ -1,0 +1,57 @@
+"""Figures of the study frontier: accuracy against forwards, one figure a task, its front ringed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import plotly.graph_objects as go
+
+from dlmviz.figures.chart import chart, points
+from dlmviz.figures.template import EDGE
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def figures(tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
+    """A figure a task, of the table as the study makes it."""
+    table = tables["Arms"]
+    samplers = list(dict.fromkeys(table["sampler"]))  # one colour each, in all figures
+    return {
+        f"Accuracy against forwards, {task}": _figure(str(task), part, samplers)
+        for task, part in table.groupby("task", sort=False)
+    }
+
+
+def _figure(task: str, table: pd.DataFrame, samplers: list[str]) -> go.Figure:
+    front = table[table["front"]].sort_values("nfe")
+    ring = {
+        "type": "scatter",
+        "mode": "markers+lines",
+        "name": "front",
+        "x": front["nfe"].tolist(),
+        "y": front["accuracy"].tolist(),
+        "marker": {"symbol": "circle-open", "size": 17, "color": EDGE, "line": {"width": 2}},
+        "line": {"color": EDGE, "width": 1, "shape": "hv"},
+        "hoverinfo": "skip",
+    }
+    traces = [ring]
+    for sampler, part in table.groupby("sampler", sort=False):
+        some = part.sort_values("nfe")
+        traces.append(
+            points(
+                str(sampler),
+                some["nfe"].tolist(),
+                some["accuracy"].tolist(),
+                samplers.index(str(sampler)),
+                some["accuracy_low"].tolist(),
+                some["accuracy_high"].tolist(),
+                "lines+markers",
+                customdata=some["arm"].tolist(),
+                hovertemplate="%{customdata}<br>%{y:.1f} % right<br>%{x:.2f} forwards"
+                "<extra></extra>",
+            )
+        )
+    x = {"title": {"text": "mean forwards a run [NFE]"}, "type": "log"}
+    return chart(traces, f"Accuracy against forwards: {task}", x, "right answers [%]", height=520)

@@ -1,0 +1,75 @@
+"""Figures of the study jsd_order: rho by block, mean step by quantile of JSD, rho of every run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import plotly.graph_objects as go
+
+from dlmviz.figures import spread
+from dlmviz.figures.chart import chart, points
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def figures(tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
+    """The three figures, of tables as the study makes them."""
+    rho = tables["Correlation"]
+    named = rho.assign(series=rho["tokens"] + ", " + rho["arm"])
+    return {
+        "Correlation by block": spread.grouped(
+            named,
+            "block",
+            "series",
+            "rho",
+            "JSD and order: above 0, what depends on context is written earlier",
+            "Spearman rho(JSD, −step)",
+        ),
+        "Step by quantile of JSD": _quantiles(tables["Step by quantile"]),
+        "Every run": _strip(tables["Runs"]),
+    }
+
+
+def _quantiles(table: pd.DataFrame) -> go.Figure:
+    some = table[table["tokens"] != "both"]
+    series = some.groupby(["arm", "tokens", "block"], sort=False)
+    traces = [
+        points(
+            f"{tokens}, {block if block == 'all blocks' else f'block {block}'}, {arm}",
+            part["quantile"].tolist(),
+            part["step"].tolist(),
+            index,
+            part["step_low"].tolist(),
+            part["step_high"].tolist(),
+            "lines+markers",
+            customdata=part["jsd"].tolist(),
+            hovertemplate="JSD %{customdata:.4f} nats<br>step %{y:.2f}<extra></extra>",
+        )
+        for index, ((arm, tokens, block), part) in enumerate(series)
+    ]
+    x = {"title": {"text": "quantile of JSD"}, "range": [0, 1], "tickformat": ".0%"}
+    return chart(
+        traces, "When tokens are written, by JSD", x, "mean step in the block [steps]", height=540
+    )
+
+
+def _strip(table: pd.DataFrame) -> go.Figure:
+    """A dot a run; its id is the dot's customdata, so that a page can open it."""
+    some = table[table["tokens"].isin(["answer", "eos"]) & table["rho"].notna()]
+    traces = []
+    for index, ((arm, tokens), part) in enumerate(some.groupby(["arm", "tokens"], sort=False)):
+        places = [index + 0.7 * ((i * 0.618034) % 1 - 0.5) for i in range(len(part))]
+        traces.append(
+            points(
+                f"{tokens}, {arm}",
+                part["rho"].tolist(),
+                places,
+                index,
+                customdata=part[["run", "unit", "n"]].values.tolist(),
+                hovertemplate="%{customdata[1]}<br>rho %{x:.3f}, n %{customdata[2]}<extra></extra>",
+            )
+        )
+    y = {"showticklabels": False, "showgrid": False}
+    return chart(traces, "Every run", "Spearman rho(JSD, −step) of the run", y, height=360)

@@ -1,0 +1,226 @@
+"""Accuracy against forwards over each sampler's settings (DAPD Fig. 3-4, DEMASK Fig. 1).
+
+An arm is on the front if no other one of its task is as accurate with as few forwards, and better
+in one of the two. Every arm ends a run at its first end of sequence and answers the same prompts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dlmviz import metrics
+from dlmviz.figures import frontier as figure
+from dlmviz.knobs import unknown
+from dlmviz.learn.assess import Outcomes, speedups
+from dlmviz.studies import arms, prompts
+from dlmviz.studies.statistics import mean_interval, shown
+from dlmviz.studies.study import Row, Study, Tables, Unit
+from dlmviz.types import Denoiser, InputError, Trace, knob
+
+#: sampler -> its settings; the first arm of top_k is greedy: what speed-ups are measured against
+GRIDS: Mapping[str, tuple[str, ...]] = {
+    "top_k": ("k=1", "k=2", "k=4", "k=8"),
+    "fast_dllm": ("tau=0.95", "tau=0.9", "tau=0.8", "tau=0.7", "tau=0.6", "tau=0.5"),
+    "entropy_bound": ("gamma=0.01", "gamma=0.03", "gamma=0.1", "gamma=0.3", "gamma=1"),
+    "klass": ("conf_threshold=0.9", "conf_threshold=0.7", "conf_threshold=0.5"),
+    "slow_fast": ("tau_low=0.8", "tau_low=0.7", "tau_low=0.6", "tau_low=0.5"),
+    "dapd": (
+        *(
+            "variant=staged tau_max=0.05",
+            "variant=staged tau_max=0.15",
+            "variant=staged tau_max=0.5",
+        ),
+        *(
+            "variant=direct tau_max=0.05",
+            "variant=direct tau_max=0.15",
+            "variant=direct tau_max=0.5",
+        ),
+    ),
+    "psd": ("tau=0.9", "tau=0.8", "tau=0.7", "tau=0.6", "tau=0.5"),
+}
+GREEDY = "top_k, k 1"
+ARMS, SPEEDUPS, RUNS = "Arms", "Speed-ups at equal accuracy", "Runs"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is decoded."""
+
+    model: str = knob("tiny", help="tiny, tiny-early, a folder or a hub id")
+    tasks: str = knob(
+        "trivia/bundle, lists, puzzles, stories", help="tasks, or tasks/kinds, with commas"
+    )
+    samplers: str = knob(
+        ", ".join(GRIDS), help="samplers whose settings are tried, with commas; top_k has greedy"
+    )
+    arms: str = knob("", help="more arms: samplers with their knobs, with semicolons")
+    reference: str = knob("fast_dllm", help="the sampler that the others are compared with")
+    within: float = knob(0.01, 0.0, 1.0, "difference of accuracy that counts as equal")
+    n: int = knob(100, 1, 5000, "prompts a task")
+
+
+def units(settings: Settings) -> list[Unit]:
+    """Every arm on every prompt of every task."""
+    names = arms.names(settings.samplers)
+    for name in (*names, settings.reference):
+        if name not in GRIDS and name != settings.reference:
+            raise InputError(unknown("grid of a sampler", name, GRIDS))
+    text = [f"{name} {setting}" for name in names for setting in GRIDS[name]]
+    tried = arms.parse("; ".join([*text, *filter(None, [settings.arms.strip()])]))
+    found = []
+    for task in arms.names(settings.tasks):
+        asked = prompts.named(task, settings.n)
+        found += arms.units(tried, asked, settings.model, f"{task}/", stop="eos")
+    return found
+
+
+def measure(unit: Unit, trace: Trace, model: Denoiser | None) -> list[Row]:
+    """Right or not, forwards and decided tokens. Raises InputError where it cannot be graded."""
+    right = arms.graded(unit, trace.text)
+    if right is None or unit.example is None:
+        raise InputError(
+            "this run has no example, so its answer cannot be graded; decode a prompt of a task, "
+            "and keep the run with its example"
+        )
+    return [
+        {
+            "task": unit.example.task,
+            "sampler": trace.spec.sampler,
+            "prompt": prompts.identity(trace.spec.prompt),
+            "right": right,
+            "nfe": trace.nfe,
+            "tokens": metrics.generated_count(trace),
+        }
+    ]
+
+
+def tables(rows: Sequence[Row], settings: Settings) -> dict[str, pd.DataFrame]:
+    """A line an arm and task; speed-ups at equal accuracy; a line a run."""
+    frame = pd.DataFrame(rows)
+    lines, gains = [], []
+    for task, of_task in frame.groupby("task", sort=False):
+        found = [
+            {"task": task, "sampler": group["sampler"].iloc[0], "arm": arm} | _summary(group)
+            for arm, group in of_task.groupby("arm", sort=False)
+        ]
+        lines += [line | {"front": on_front(line, found)} for line in found]
+        gains += [{"task": task} | line for line in _speedups(of_task, settings)]
+    return {ARMS: pd.DataFrame(lines), SPEEDUPS: pd.DataFrame(gains), RUNS: frame}
+
+
+def _summary(group: pd.DataFrame) -> dict[str, Any]:
+    """Accuracy [%] and forwards, with intervals over prompts."""
+    line: dict[str, Any] = {"n": len(group)}
+    for name, values in (("accuracy", 100.0 * group["right"]), ("nfe", group["nfe"])):
+        of = mean_interval(values.astype(float).tolist())
+        line |= {name: of.value, f"{name}_low": of.low, f"{name}_high": of.high}
+    return line
+
+
+def on_front(line: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether none of the others is at least as good in both and better in one."""
+    return not any(
+        other["accuracy"] >= line["accuracy"]
+        and other["nfe"] <= line["nfe"]
+        and (other["accuracy"] > line["accuracy"] or other["nfe"] < line["nfe"])
+        for other in others
+    )
+
+
+def _speedups(of_task: pd.DataFrame, settings: Settings) -> list[dict[str, Any]]:
+    """For each sampler and base, greedy and the reference's settings: the fastest arm that some
+    base arm is not more accurate than by `within`, where prompts were answered by all.
+    """
+    every = {str(arm): group.set_index("prompt") for arm, group in of_task.groupby("arm")}
+    common = sorted(set.intersection(*({*group.index} for group in every.values())))
+    if not common:
+        return []
+    made = {arm: _outcomes(group.loc[common]) for arm, group in every.items()}
+    sampler = {arm: str(group["sampler"].iloc[0]) for arm, group in every.items()}
+    greedy = [GREEDY] if GREEDY in made else []
+    reference = [arm for arm in made if sampler[arm] == settings.reference]
+    lines = []
+    for base, arms_of in (("greedy", greedy), (settings.reference, reference)):
+        for name in dict.fromkeys(sampler.values()):
+            mine = [arm for arm in made if sampler[arm] == name and arm not in arms_of]
+            if arms_of and (best := _best(made, arms_of, mine, settings.within)):
+                lines.append({"base": base, "sampler": name, "n": len(common)} | best)
+    return lines
+
+
+def _best(
+    made: Mapping[str, Outcomes], base: Sequence[str], mine: Sequence[str], within: float
+) -> dict[str, Any] | None:
+    """The largest ratio of forwards among arms as accurate as the best of the base."""
+    top = max(made[arm].accuracy for arm in base)
+    fair = {i: made[arm] for i, arm in enumerate(mine) if made[arm].accuracy >= top - within}
+    found = speedups({float(i): made[arm] for i, arm in enumerate(base)}, fair, within)  # type: ignore[arg-type]
+    if not found:
+        return None
+    best = max(found, key=lambda one: one.ratio)
+    return {
+        "arm": mine[int(best.student)],
+        "base_arm": base[int(best.base)],
+        "speedup": best.ratio,
+        "speedup_low": best.low,
+        "speedup_high": best.high,
+        "accuracy": 100 * best.accuracy_student,
+        "base_accuracy": 100 * best.accuracy_base,
+    }
+
+
+def _outcomes(group: pd.DataFrame) -> Outcomes:
+    return Outcomes(
+        np.asarray(group["right"], bool),
+        np.asarray(group["nfe"], np.int64),
+        np.asarray(group["tokens"], np.int64),
+    )
+
+
+def verdict(tables: Tables) -> str:
+    """On how many tasks DAPD has an arm on the front, and the speed-ups at equal accuracy."""
+    table, gains = tables[ARMS], tables[SPEEDUPS]
+    names = list(dict.fromkeys(table["task"]))
+    front = {
+        task: sorted({*table[(table["task"] == task) & table["front"]]["sampler"]})
+        for task in names
+    }
+    held = [task for task in names if "dapd" in front[task]]
+    told = []
+    for line in gains.to_dict("records") if len(gains) else []:
+        if line["base"] == "greedy":
+            low, high = shown(line["speedup_low"], 1), shown(line["speedup_high"], 1)
+            ratio = f"{shown(line['speedup'], 1)} [{low}, {high}]"
+            told.append(f"{line['task']}: {line['arm']} {ratio} times")
+    if "dapd" not in {*table["sampler"]}:
+        start = "Not asked, for want of dapd"
+    else:
+        start = (
+            "Holds" if len(held) == len(names) else "Does not hold" if not held else "Holds in part"
+        )
+    fronts = "; ".join(f"{task}: {', '.join(some)}" for task, some in front.items())
+    return (
+        f"{start}: DAPD is on the front of {len(held)} of {len(names)} tasks (fronts: {fronts}). "
+        f"Fewer forwards than one token a step at equal accuracy: {'; '.join(told) or 'none'}."
+    )
+
+
+STUDY = Study(
+    name="frontier",
+    title="Accuracy against forwards",
+    question="Which sampler, at which setting, is right as often with fewer forwards?",
+    claim="Samplers that read dependence reach a better accuracy at the same number of forwards "
+    "than those that go by confidence (DAPD, arXiv 2603.12996, Fig. 3-4; DEMASK, 2604.02560).",
+    settings=Settings,
+    units=units,
+    measure=measure,
+    tables=tables,
+    figures=figure.figures,
+    verdict=verdict,
+    keep=0,
+)

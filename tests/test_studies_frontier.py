@@ -1,0 +1,121 @@
+"""Accuracy against forwards: the front, and speed-ups at equal accuracy, of made-up outcomes."""
+
+from __future__ import annotations
+
+import pytest
+
+from dlmviz.samplers import make
+from dlmviz.studies import arms, frontier
+from dlmviz.studies.frontier import ARMS, SPEEDUPS, STUDY, Settings, on_front
+from dlmviz.studies.study import Row, Unit
+from dlmviz.types import InputError
+from tests.test_studies_order import trace
+
+
+def rows(arm: str, right: list[int], nfe: list[int], task: str = "lists") -> list[Row]:
+    about = {"arm": arm, "run": "", "task": task, "sampler": arm.split(",")[0]}
+    return [
+        {**about, "unit": f"{arm}/{i}", "prompt": f"p{i}", "right": bool(r), "nfe": f, "tokens": 8}
+        for i, (r, f) in enumerate(zip(right, nfe, strict=True))
+    ]
+
+
+GREEDY = rows("top_k, k 1", [1, 1, 1, 1], [8, 8, 8, 8])
+FAST = rows("fast_dllm, tau 0.9", [1, 1, 1, 1], [4, 4, 2, 2])
+HASTY = rows("fast_dllm, tau 0.5", [1, 1, 0, 0], [1, 1, 1, 1])
+DAPD = rows("dapd, variant staged", [1, 1, 1, 1], [2, 2, 1, 1])
+SLOW = rows("klass", [1, 1, 1, 0], [8, 8, 8, 8])
+
+
+def tables(*made: list[Row], within: float = 0.0) -> dict:
+    return STUDY.tables([row for some in made for row in some], Settings(within=within))
+
+
+def test_the_front_is_what_nothing_else_beats() -> None:
+    table = tables(GREEDY, FAST, HASTY, DAPD, SLOW)[ARMS].set_index("arm")
+    assert table["accuracy"].to_dict()["klass"] == 75
+    assert table["nfe"].to_dict()["fast_dllm, tau 0.9"] == 3
+    front = table.index[table["front"]].tolist()
+    assert front == ["fast_dllm, tau 0.5", "dapd, variant staged"]
+
+
+def test_equals_are_on_the_front_together() -> None:
+    one = {"accuracy": 50.0, "nfe": 2.0}
+    assert on_front(one, [one, dict(one)])
+    assert not on_front(one, [{"accuracy": 50.0, "nfe": 1.9}])
+    assert not on_front(one, [{"accuracy": 51.0, "nfe": 2.0}])
+    assert on_front(one, [{"accuracy": 51.0, "nfe": 2.1}, {"accuracy": 49.0, "nfe": 1.0}])
+
+
+def test_speed_ups_are_at_equal_accuracy_only() -> None:
+    """An arm that is less often right has none, however fast it is."""
+    table = tables(GREEDY, FAST, HASTY, DAPD, SLOW)[SPEEDUPS].set_index(["base", "sampler"])
+    assert table.loc[("greedy", "fast_dllm"), "arm"] == "fast_dllm, tau 0.9"
+    assert table.loc[("greedy", "fast_dllm"), "speedup"] == pytest.approx(8 / 3)
+    assert table.loc[("fast_dllm", "dapd"), "speedup"] == 2
+    assert table.loc[("fast_dllm", "dapd"), "base_arm"] == "fast_dllm, tau 0.9"
+    assert table.loc[("fast_dllm", "dapd"), "speedup_low"] == 2  # twice on every prompt
+    assert ("greedy", "klass") not in table.index
+    assert tables(GREEDY, SLOW, within=0.25)[SPEEDUPS]["sampler"].tolist() == ["klass"]
+
+
+def test_arms_are_compared_on_the_prompts_that_all_of_them_answered() -> None:
+    table = tables(GREEDY, FAST[:2])[SPEEDUPS]
+    assert table["n"].tolist() == [2, 2]
+    assert table.iloc[0]["speedup"] == 2
+    strangers = [{**row, "prompt": "another"} for row in FAST]
+    assert len(tables(GREEDY, strangers)[SPEEDUPS]) == 0
+
+
+def test_the_verdict_counts_the_tasks() -> None:
+    assert STUDY.verdict(tables(GREEDY, FAST, DAPD)).startswith(
+        "Holds: DAPD is on the front of 1 of 1 tasks (fronts: lists: dapd)"
+    )
+    elsewhere = [{**row, "task": "words"} for row in [*FAST, *DAPD]]
+    swift = rows("fast_dllm, tau 0.6", [1, 1, 1, 1], [1, 1, 1, 1], "words")
+    assert STUDY.verdict(tables(GREEDY, DAPD, elsewhere, swift)).startswith("Holds in part")
+    assert STUDY.verdict(tables(GREEDY, FAST)).startswith("Not asked, for want of dapd")
+    assert "dapd, variant staged 5.3 [4.0, 8.0] times" in STUDY.verdict(tables(GREEDY, DAPD))
+
+
+def test_a_figure_a_task_with_its_front_ringed() -> None:
+    figures = STUDY.figures(tables(GREEDY, FAST, HASTY, DAPD))
+    ((name, figure),) = figures.items()
+    assert name == "Accuracy against forwards, lists"
+    ring = figure.data[0]
+    assert (list(ring.x), list(ring.y)) == ([1, 1.5], [50, 100])
+    assert figure.layout.xaxis.type == "log"
+    assert [line.name for line in figure.data[1:]] == ["top_k", "fast_dllm", "dapd"]
+
+
+def test_every_setting_of_the_grids_is_one_that_its_sampler_takes() -> None:
+    for name, settings in frontier.GRIDS.items():
+        for arm in arms.parse("; ".join(f"{name} {setting}" for setting in settings)):
+            make(arm.sampler, arm.params)
+    assert arms.parse("top_k k=1")[0].name == frontier.GREEDY
+
+
+def test_units_are_every_arm_on_the_same_prompts() -> None:
+    asked = Settings(tasks="words, trivia/single", samplers="top_k", arms="llada", n=2)
+    found = STUDY.units(asked)
+    assert len(found) == 2 * 5 * 2
+    assert len({unit.key for unit in found}) == 20
+    assert {unit.spec.stop for unit in found} == {"eos"}
+    first, second = found[0], found[2]
+    assert first.arm != second.arm
+    assert (first.spec.prompt, first.spec.seed) == (second.spec.prompt, second.spec.seed)
+    assert {unit.example.kind for unit in found if unit.key.startswith("trivia")} == {"single"}
+    with pytest.raises(InputError, match="unknown grid of a sampler: got 'topk'"):
+        STUDY.units(Settings(samplers="topk"))
+
+
+def test_a_run_without_its_example_cannot_be_graded() -> None:
+    run = trace([[1]], ["a"], "a")
+    with pytest.raises(InputError, match="no example, so its answer cannot be graded"):
+        STUDY.measure(Unit("a", run.spec), run, None)
+
+
+@pytest.mark.parametrize("text", ["llada steps", "lada", "llada steps=x", "", " ; "])
+def test_an_arm_that_makes_no_sense_is_refused(text: str) -> None:
+    with pytest.raises(InputError):
+        arms.parse(text)
