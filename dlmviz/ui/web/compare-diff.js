@@ -9,7 +9,7 @@ import { ticks } from "./map.js";
 import { say } from "./say.js";
 import { goTo } from "./store.js";
 
-const LEFT = 44, RIGHT = 8, ROW = 26, TOP = 4, BOTTOM = 22, ROWS = 96;
+const LEFT = 44, RIGHT = 8, ROW = 26, TOP = 4, BOTTOM = 22, ROWS = 96, PATIENCE = 300; // [ms] between two drawings while lanes grow
 const INKS = ["well", "rule", "text", "muted", "accent", "edge"];
 const A = "#0072b2", B = "#e69f00", TOKEN = "#d55e00", ORDER = "#56b4e9";
 
@@ -28,7 +28,8 @@ export function makeDifference(page) {
   const chosen = () => others().find(({ key }) => key === view.lane) ?? others()[0];
   const paint = (stale = false) => {
     view.stale ||= stale;
-    view.frame ||= requestAnimationFrame(() => {
+    const wait = store.state.live ? (then) => setTimeout(then, PATIENCE) : requestAnimationFrame;
+    view.frame ||= wait(() => {
       view.frame = 0;
       if (node.hidden) return;
       drawRibbon(view, ribbon, first(), others());
@@ -77,17 +78,21 @@ export function makeDifference(page) {
 
 const stepOf = (state, run, at = now(state)) => Math.max(0, stepAt(ticksOf(run, state.clock), at));
 
-function placeOf({ page, size }, name, x) {
-  const { length } = page.store.state.run ?? { length: 0 }, place = Math.floor(((x - LEFT) / (size[name] - LEFT - RIGHT)) * length);
+/** The places on the axis: those up to the last end mark of all lanes. */
+const span = ({ page }) => { const [first, ...rest] = page.runs(); return rest.reduce((n, run) => Math.max(n, Math.min(pairOf(first, run).size, pairOf(first, run).end)), 1); };
+
+function placeOf(view, name, x) {
+  const { size } = view, length = span(view), place = Math.floor(((x - LEFT) / (size[name] - LEFT - RIGHT)) * length);
   return place >= 0 && place < length ? place : null;
 }
 
 /** A canvas in device pixels, cleared: its context, in css pixels. */
 function fresh(field, width, height) {
   const ratio = window.devicePixelRatio || 1;
-  field.width = Math.round(width * ratio); field.height = Math.round(height * ratio);
-  const g = field.getContext("2d");
-  g.scale(ratio, ratio);
+  const w = Math.round(width * ratio), h = Math.round(height * ratio), g = field.getContext("2d");
+  if (field.width !== w || field.height !== h) { field.width = w; field.height = h; }
+  g.setTransform(ratio, 0, 0, ratio, 0, 0);
+  g.clearRect(0, 0, width, height);
   return g;
 }
 
@@ -114,17 +119,17 @@ function drawRibbon(view, field, first, others) {
   const { page, ink } = view, { state } = page.store, width = view.size.ribbon;
   if (width <= LEFT + RIGHT || !state.run) return;
   inks(view, field);
-  const g = fresh(field, width, field.clientHeight), cw = (width - LEFT - RIGHT) / state.run.length, gap = cw > 5 ? 1 : 0;
+  const g = fresh(field, width, field.clientHeight), length = span(view), cw = (width - LEFT - RIGHT) / length, gap = cw > 5 ? 1 : 0;
   g.font = `600 13px ${ink.family}`;
   others.forEach((lane, row) => {
     const pair = pairOf(first, lane.run), y = TOP + row * ROW, all = kinds(pair, stepOf(state, first), stepOf(state, lane.run));
     g.fillStyle = ink.text; g.textAlign = "right"; g.textBaseline = "middle";
     g.fillText(`A · ${page.letter(lane)}`, LEFT - 8, y + (ROW - 6) / 2);
     g.fillStyle = ink.well; g.fillRect(LEFT, y, Math.min(pair.size, pair.end) * cw, ROW - 6);
-    (all ?? []).forEach((kind, i) => cell(g, kind, LEFT + i * cw, y, cw - gap, ROW - 6, ink));
+    (all ?? []).slice(0, length).forEach((kind, i) => cell(g, kind, LEFT + i * cw, y, cw - gap, ROW - 6, ink));
   });
-  axis(g, view, state.run.length, cw, TOP + others.length * ROW);
-  cursor(g, state, cw, TOP - 2, others.length * ROW - 2, ink.text);
+  axis(g, view, length, cw, TOP + others.length * ROW);
+  cursor(g, state, length, cw, TOP - 2, others.length * ROW - 2, ink.text);
 }
 
 function axis(g, { ink }, length, cw, y) {
@@ -134,9 +139,9 @@ function axis(g, { ink }, length, cw, y) {
   g.fillText(say("compare.axis"), LEFT + cw * length, y + 2);
 }
 
-function cursor(g, { place, over }, cw, y, h, ink) {
+function cursor(g, { place, over }, length, cw, y, h, ink) {
   const at = over ?? place;
-  if (at === null) return;
+  if (at === null || at >= length) return;
   g.strokeStyle = ink; g.lineWidth = 1.5;
   g.strokeRect(LEFT + at * cw, y, Math.max(cw, 2), h);
 }
@@ -145,7 +150,7 @@ function cursor(g, { place, over }, cw, y, h, ink) {
 function drawMap(view, field, first, lane) {
   const { page, ink, base } = view, { state } = page.store, width = view.size.map, height = field.clientHeight;
   if (width <= LEFT + RIGHT || !state.run || !lane) return;
-  const h = height - TOP - BOTTOM, end = state.run.moments.at(-1) || 1, cw = (width - LEFT - RIGHT) / state.run.length;
+  const h = height - TOP - BOTTOM, end = state.run.moments.at(-1) || 1, length = span(view), cw = (width - LEFT - RIGHT) / length;
   if (view.stale) {
     inks(view, field);
     const g = fresh(base, width, height), rows = Math.min(ROWS, Math.max(2, state.clock === "fraction" ? ROWS : end + 1)), rh = h / rows, pair = pairOf(first, lane.run);
@@ -156,14 +161,14 @@ function drawMap(view, field, first, lane) {
     }
     g.fillStyle = ink.muted; g.font = `11px ${ink.family}`; g.textAlign = "right"; g.textBaseline = "middle";
     for (const share of [0, 0.25, 0.5, 0.75, 1]) g.fillText(state.clock === "fraction" ? `${100 * share} %` : String(Math.round(share * end)), LEFT - 6, Math.max(TOP + 6, Math.min(TOP + h - 5, TOP + share * h)));
-    axis(g, view, state.run.length, cw, TOP + h);
+    axis(g, view, length, cw, TOP + h);
   }
   const g = fresh(field, width, height);
   g.drawImage(base, 0, 0, width, height);
   const y = TOP + (now(state) / end) * h;
   g.strokeStyle = ink.text; g.lineWidth = 2;
   g.beginPath(); g.moveTo(LEFT - 4, y); g.lineTo(width - RIGHT, y); g.stroke();
-  cursor(g, state, cw, TOP, h, ink.text);
+  cursor(g, state, length, cw, TOP, h, ink.text);
 }
 
 /** One place at one moment on the map; the half of the cell says whose it is. */

@@ -82,13 +82,15 @@ function card(view, lane, open) {
   const choice = (values, value, onchange) => { const node = el("select", { onchange: () => onchange(node.value) }, ...values.map(([v, text]) => el("option", { value: v }, text))); node.value = value; return node; };
   const again = () => { const fresh = card(view, lane, true); view.cards.set(lane.key, fresh); node.replaceWith(fresh); return fresh; };
   const models = [...told.models.map((name) => [name, name]), ...(known ? [] : [[spec.model, spec.model]]), ["", say("compare.model.other")]];
-  const model = choice(models, spec.model, (value) => { set("model", value); set("adapter", null); again().querySelector(value ? `#${id("model")}` : `#${id("other")}`)?.focus(); });
+  const model = choice(models, spec.model, (value) => { lane.typed = false; set("model", value); set("adapter", null); again().querySelector(value ? `#${id("model")}` : `#${id("other")}`)?.focus(); });
   const other = known ? null : field("other", say("form.other"), el("input", { type: "text", value: spec.model, placeholder: say("form.other.hint"), spellcheck: false, onchange: (event) => { set("model", event.target.value.trim()); again(); } }));
   const own = told.adapters.filter((one) => one.model === spec.model), stray = spec.adapter && !own.some(({ folder }) => folder === spec.adapter);
-  const adapters = [["", say("form.adapter.none")], ...own.map(({ folder, title: text }) => [folder, text]), ...(stray ? [[spec.adapter, adapterOf(spec.adapter, told.adapters)]] : [])];
+  const adapters = [["", say("form.adapter.none")], ...own.map(({ folder, title: text }) => [folder, text]), ...(stray && !lane.typed ? [[spec.adapter, adapterOf(spec.adapter, told.adapters)]] : []), ["?", say("compare.model.other")]];
+  const typed = lane.typed ? field("folder", say("form.adapter.hint"), el("input", { type: "text", value: spec.adapter ?? "", spellcheck: false, onchange: (event) => set("adapter", event.target.value.trim() || null) })) : null;
+  const adapt = (value) => { lane.typed = value === "?"; set("adapter", lane.typed ? null : value || null); again().querySelector(`#${id(lane.typed ? "folder" : "adapter")}`).focus(); };
   const parts = [
     field("model", say("form.model"), model), other,
-    field("adapter", say("form.adapter"), choice(adapters, spec.adapter ?? "", (value) => set("adapter", value || null)), own.length ? "" : say("compare.adapter.none")),
+    field("adapter", say("form.adapter"), choice(adapters, lane.typed ? "?" : spec.adapter ?? "", adapt), own.length ? "" : say("compare.adapter.none")), typed,
     field("sampler", say("form.sampler"), choice(told.samplers.map(({ name }) => [name, name]), spec.sampler, (value) => { set("sampler", value); set("params", {}); again().querySelector(`#${id("sampler")}`).focus(); })),
     ...knobsOf(view, spec).map(([name, knob]) => knobField(knob, name, spec, id, (value) => { page.touched = true; spec.params[name] = value; say_(); if (name === "base") again().querySelector(`#${id("knob-base")}`)?.focus(); })),
     field("temperature", say("form.temperature"), el("input", { type: "number", min: 0, step: 0.1, value: spec.temperature, onchange: (event) => set("temperature", event.target.value === "" ? null : Number(event.target.value)) })),

@@ -61,11 +61,11 @@ function layout(root, store, trigger) {
     save: el("a", { className: "dv-save", hidden: true, download: "", title: say("main.save.title") }, say("main.save")),
   };
   const watchPanel = el("section", { className: "dv-panel dv-watch", "aria-label": say("main.canvas") },
-    el("header", {}, view.title, el("div", { className: "dv-tools" }, view.runs, makeBeside(store), makeShare(store), view.save, makeSnapshots(store))),
+    el("header", {}, view.title, el("div", { className: "dv-tools" }, view.runs, makeShare(store), view.save, makeSnapshots(store))),
     el("div", { className: "dv-about" }, view.look, view.caption, study.lineage),
     prompt, canvas, view.hint,
     el("footer", {}, makeScale(), makeLegend(store), el("span", { className: "dv-toggles" },
-      toggle("order"), toggle("spaces"), makePresenter())),
+      toggle("order"), toggle("spaces"), makePresenter(), makeBeside(store))),
     study.bar, bar);
   const numbers = el("section", { className: "dv-panel" }, makeNumbers(store), makeAnswer(store));
   Object.assign(view, study);
