@@ -12,7 +12,7 @@ import torch
 
 from dlmviz.learn.distill.noise import Noised, noised
 from dlmviz.learn.distill.settings import Pair, Settings
-from dlmviz.learn.distill.target import Distiller, two_step_target
+from dlmviz.learn.distill.target import Distiller, leaders, two_step_target
 from dlmviz.models import load
 from dlmviz.types import InputError
 from tests.small_models import LLADA
@@ -157,6 +157,53 @@ def test_a_fresh_student_differs_nowhere_on_k_and_by_the_second_look_elsewhere(m
     assert float(told.loss.detach()) > 0
 
 
+def test_with_more_looks_the_teacher_goes_on_as_fast_dllm_and_each_law_is_that_of_its_commit(
+    model: Any,
+) -> None:
+    settings = dataclasses.replace(SETTINGS, tau_tr=0.6, looks=4, best=True)
+    network = copy.deepcopy(model.network)
+    batch = batch_of(model, settings)
+    told = distiller(model, settings)(batch)
+    assert batch.real is not None
+    by_hand = []
+    for row, real, ask in zip(batch.tokens, batch.real, batch.asked, strict=True):
+        start, canvas, laws = int(real.sum()) - 12, row[real][None], {}
+        first = None
+        for look in range(4):
+            with torch.no_grad():
+                law = network(canvas).logits[0, :, : model.true_vocab_size].float().log_softmax(-1)
+            first = law if first is None else first
+            masks = [i for i in range(canvas.shape[1]) if canvas[0, i] == model.special.mask]
+            laws |= {i: law[i] for i in masks}
+            if look == 3 or not masks:
+                break
+            guess = law.exp()
+            guess[:, model.special.mask] = 0
+            sure, token = guess.max(-1)
+            inside = [i for i in masks if (i - start) // 4 == (masks[0] - start) // 4]
+            chosen = {i for i in masks if sure[i] > 0.6} | {max(inside, key=lambda i: sure[i])}
+            for i in chosen:
+                canvas[0, i] = token[i]
+        assert first is not None
+        kl = [(laws[i].exp() * (laws[i] - first[i])).sum() for i in ask.nonzero()[:, 0].tolist()]
+        by_hand.append(12 * torch.stack(kl).mean())
+    torch.testing.assert_close(told.loss, torch.stack(by_hand).mean(), rtol=1e-4, atol=1e-6)
+
+
+def test_the_leader_is_the_best_of_the_first_block_that_has_masks_left() -> None:
+    batch = canvases(SETTINGS, pair(), 1)
+    masked = torch.zeros(1, 15, dtype=torch.bool)
+    masked[0, [4, 5, 7, 12]] = True  # the prompt is 3 long: blocks 0, 0, 1 and 2
+    batch = dataclasses.replace(batch, masked=masked)
+    at = masked.nonzero(as_tuple=True)
+    best = torch.tensor([0.3, 0.3, 0.9, 0.8])
+    left = torch.tensor([True, True, True, True])
+    assert leaders(batch, at, best, left).tolist() == [True, False, False, False]
+    left[:2] = False
+    assert leaders(batch, at, best, left).tolist() == [False, False, True, False]
+    assert not leaders(batch, at, best, left & False).any()
+
+
 @pytest.mark.parametrize("tau", [1.0, 0.0])
 def test_the_loss_is_zero_when_k_is_empty_or_everything(model: Any, tau: float) -> None:
     settings = dataclasses.replace(SETTINGS, tau_tr=tau)
@@ -242,7 +289,15 @@ def test_a_network_without_the_seven_matrices_is_refused() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"steps": 0}, {"lr": 0.0}, {"tau_tr": 1.1}, {"scope": "all"}, {"rank": -1}, {"dropout": -0.1}],
+    [
+        {"steps": 0},
+        {"lr": 0.0},
+        {"looks": 1},
+        {"tau_tr": 1.1},
+        {"scope": "all"},
+        {"rank": -1},
+        {"dropout": -0.1},
+    ],
 )
 def test_settings_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=next(iter(wrong))):

@@ -43,6 +43,7 @@ FIELDS = (
     Field("model", ""),
     *(Field(name, "prompts") for name in ("tasks", "prompts", "count", "gen_length")),
     *(Field(INNER + name, "training") for name in ("steps", "lr", "rank", "tau_tr")),
+    *(Field(INNER + name, "training") for name in ("looks", "best")),
     Field("settings.scope", "training", get_args(Scope)),
     Field("settings.eos", "training"),
     *(Field(name, "scores") for name in ("thresholds", "scored")),

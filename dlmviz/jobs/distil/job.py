@@ -38,7 +38,7 @@ def run(work: Work) -> dict[str, Any]:
     pairs, held = _answered(work, recipe, model, prompts)
     trained = _trained(work, recipe, model, pairs, held)
     model = opened(recipe, work.device)  # the one before has become the student
-    student = _student(model, work.folder)
+    student = student_of(model, work.folder)
     table = compared(work, recipe, model, student, prompts.scored)
     return {**_kept(work, recipe, model, trained, table), "sample": _sample(prompts)}
 
@@ -115,7 +115,8 @@ def _trained(
     return trained
 
 
-def _student(model: TransformerDenoiser, folder: Path) -> Denoiser:
+def student_of(model: TransformerDenoiser, folder: Path) -> Denoiser:
+    """The student that a training left in a folder: the model with its adapter, or all weights."""
     if (folder / ADAPTER).is_dir():
         return adapt(model, str(folder / ADAPTER))
     network = type(model.network).from_pretrained(folder / FULL).to(model.device).eval()

@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -64,15 +65,19 @@ class Means:
 def learning_rate(settings: Settings, step: int) -> float:
     """The rate of step 0..steps-1: a linear rise, a level, a linear fall."""
     rise = min(1.0, (step + 1) / (settings.warmup + 1))
-    fall = settings.cooldown * settings.steps
-    left = settings.steps - step
+    fall, left = settings.cooldown * settings.steps, settings.steps - step
     return settings.lr * min(rise, left / fall if left < fall else 1.0)
 
 
 def chosen(settings: Settings, number: int, count: int) -> int:
     """Which of `count` pairs draw `number` takes: every pair once an epoch, in a new order."""
     epoch, place = divmod(number, count)
-    return int(np.random.default_rng((settings.seed, epoch, 1)).permutation(count)[place])
+    return int(_order(settings.seed, epoch, count)[place])
+
+
+@lru_cache(maxsize=4)
+def _order(seed: int, epoch: int, count: int) -> np.ndarray:
+    return np.random.default_rng((seed, epoch, 1)).permutation(count)
 
 
 def train(
@@ -114,6 +119,7 @@ def train(
     if accelerator.is_main_process:
         listener.rewind(mark)
     run = _Run(accelerator, wrapped, distiller, weights, optimizer, model, settings)
+    wrapped.train()
     told = begin == 0 and _measured(run, held, listener, 0)
     step = begin
     while step < settings.steps and not _agreed(run, listener):
@@ -160,7 +166,6 @@ def _step(run: _Run, pairs: Sequence[Pair], step: int, listener: Listener) -> No
     rate = learning_rate(settings, step)
     for group in run.optimizer.param_groups:
         group["lr"] = rate
-    run.wrapped.train()
     parts, tokens = [], 0
     for micro in range(settings.accumulation):
         place = (step * settings.accumulation + micro) * accelerator.num_processes
@@ -168,7 +173,8 @@ def _step(run: _Run, pairs: Sequence[Pair], step: int, listener: Listener) -> No
         torch.manual_seed(settings.seed * 1_000_003 + first)  # dropout
         batch = _batch(run, pairs, range(first, first + settings.batch))
         last = micro == settings.accumulation - 1
-        with _together(run, last):
+        # gradients of all processes are summed at the last forward of a step only
+        with nullcontext() if last else accelerator.no_sync(run.wrapped):
             losses = run.wrapped(batch)
             accelerator.backward(losses.loss / settings.accumulation)
         parts.append(losses)
@@ -192,11 +198,6 @@ def _step(run: _Run, pairs: Sequence[Pair], step: int, listener: Listener) -> No
             tokens_per_second=tokens * accelerator.num_processes / seconds,
         )
         listener.progress(step + 1)
-
-
-def _together(run: _Run, last: bool) -> Any:
-    """Gradients of all processes are summed at the last forward of a step only."""
-    return nullcontext() if last else run.accelerator.no_sync(run.wrapped)
 
 
 def _means(run: _Run, parts: Sequence[Losses]) -> Means:
@@ -225,10 +226,9 @@ def _measured(run: _Run, held: Sequence[Pair], listener: Listener, step: int) ->
         parts = [
             run.distiller(_batch(run, held, range(s, min(s + size, len(held))), True)) for s in own
         ]
-    if not parts:
-        zero = torch.zeros((), dtype=torch.float64, device=accelerator.device)
-        parts = [Losses(zero, zero, zero, zero, zero)]
-    means = _means(run, parts)
+    zero = torch.zeros((), dtype=torch.float64, device=accelerator.device)
+    means = _means(run, parts or [Losses(zero, zero, zero, zero, zero)])
+    run.wrapped.train()  # walks all modules: not at every step
     if accelerator.is_main_process:
         listener.metric(step=step, held_on=means.on, held_off=means.off, held=means.all)
     return means

@@ -23,6 +23,7 @@ class Noised:
     asked: Tensor  # bool [B T], masked positions whose KL counts
     masked: Tensor  # bool [B T], all masks
     weights: Tensor  # float32 [B], 1 / t_hat: length of the answer over the number that is asked
+    blocks: Tensor  # int64 [B T], number of a position's block in its answer
     real: Tensor | None  # bool [B T], true at real tokens; None where nothing is padded
 
 
@@ -39,6 +40,8 @@ def noised(
     ]
     longest = max(len(pair.prompt) + len(pair.answer) for pair in pairs)
     tokens = np.full((len(pairs), longest), eos_id, np.int64)
+    starts = np.array([len(pair.prompt) for pair in pairs])
+    blocks = (np.arange(longest) - starts[:, None]) // settings.block_length
     masked, asked, real = (np.zeros((len(pairs), longest), bool) for _ in range(3))
     for i, (pair, (mask, ask)) in enumerate(zip(pairs, rows, strict=True)):
         start, end = len(pair.prompt), len(pair.prompt) + len(pair.answer)
@@ -51,6 +54,7 @@ def noised(
         torch.from_numpy(asked),
         torch.from_numpy(masked),
         torch.from_numpy((lengths / asked.sum(1)).astype(np.float32)),
+        torch.from_numpy(blocks),
         None if real.all() else torch.from_numpy(real),
     )
 

@@ -28,6 +28,8 @@ class Settings:
     alpha: int = 32
     dropout: float = 0.1
     tau_tr: float = 0.98  # the teacher commits what is more probable than this
+    looks: int = 2  # of the teacher, with a commit between two; more than 2 are our extension
+    best: bool = False  # it commits the best mask of the open block, too, as Fast-dLLM: ours
     block_length: int = 32  # W of the active block
     scope: Scope = "masks"  # whose KL counts: all masks, or those of the active block
     eos: bool = True  # whether the ends of sequence behind an answer's first one are asked, too
@@ -38,9 +40,9 @@ class Settings:
 
     def __post_init__(self) -> None:
         positive = ("steps", "batch", "accumulation", "block_length", "save", "chunk", "alpha")
-        for name in positive:
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} must be at least 1: got {getattr(self, name)!r}")
+        for name, least in [*((name, 1) for name in positive), ("looks", 2)]:
+            if getattr(self, name) < least:
+                raise InputError(f"{name} must be at least {least}: got {getattr(self, name)!r}")
         for name in ("lr", "clip"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise InputError(f"{name} must be above 0: got {getattr(self, name)!r}")

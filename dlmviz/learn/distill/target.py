@@ -2,8 +2,9 @@
 
 The teacher looks twice: at the masked canvas, then again after committing K, what it was sure of.
 The student, the same weights with LoRA on top, learns to say after one look what the teacher says
-after two. Letters: B rows, T positions, P prompt, L answer, M masked positions that are asked,
-D width, V vocabulary.
+after two. With `looks` above 2 it looks again after further commits, with `best` it commits one
+position at least each time, as it would while decoding: both are extensions of ours. Letters:
+B rows, T positions, P prompt, L answer, M masked positions, D width, V vocabulary.
 """
 
 from __future__ import annotations
@@ -111,7 +112,7 @@ class Distiller(nn.Module):
         at = (row, position)
         head, size = self.network.lm_head.weight[: self.vocabulary], self.settings.chunk
         with self.teaching() as teacher:
-            target, kept = self._target(teacher, batch, at)
+            target, kept = self._target(teacher, batch)
         state = _look(self.network, batch.tokens, batch.real, at, self.shift)
         parts = [
             checkpoint(_kl, s, t, head, use_reentrant=False)
@@ -123,23 +124,30 @@ class Distiller(nn.Module):
         total = torch.tensor(len(kl), device=kl.device)
         return Losses(loss, told[kept].sum(), told[~kept].sum(), kept.sum(), total)
 
-    def _target(
-        self, teacher: Any, batch: Noised, at: tuple[Tensor, Tensor]
-    ) -> tuple[Tensor, Tensor]:
-        """(states [M D] whose laws are the target, K as bool [M])."""
+    def _target(self, teacher: Any, batch: Noised) -> tuple[Tensor, Tensor]:
+        """(states [M D] whose laws are the target, K of the first look as bool [M]).
+
+        Each position's target is what the look said that committed it, or the last look.
+        """
         row, position = batch.masked.nonzero(as_tuple=True)
         masks = (row, position)  # K may lie anywhere, asked or not
-        look = _look(teacher, batch.tokens, batch.real, masks, self.shift)
-        best, token = self._best(look, teacher.lm_head.weight)
-        sure = best > self.settings.tau_tr
-        filled = batch.tokens.clone()
-        filled[masks] = torch.where(sure, token, filled[masks])
+        look = target = _look(teacher, batch.tokens, batch.real, masks, self.shift)
+        done = torch.zeros_like(row, dtype=torch.bool)  # committed at an earlier look
+        filled, kept = batch.tokens.clone(), done
+        for number in range(1, self.settings.looks):
+            best, token = self._best(look, teacher.lm_head.weight)
+            sure = (best > self.settings.tau_tr) & ~done
+            if self.settings.best:
+                sure |= leaders(batch, masks, best, ~done)
+            filled[masks] = torch.where(sure, token, filled[masks])
+            done = done | sure
+            kept = done if number == 1 else kept
+            if not sure.any():  # the next look would see what this one saw
+                break
+            look = _look(teacher, filled, batch.real, masks, self.shift)
+            target = two_step_target(target, look, done)
         asked = batch.asked[masks]
-        first, kept = look[asked], sure[asked]
-        if not sure.any():  # the second look would see what the first saw
-            return first, kept
-        second = _look(teacher, filled, batch.real, at, self.shift)
-        return two_step_target(first, second, kept), kept
+        return target[asked], kept[asked]
 
     def _best(self, states: Tensor, head: Tensor) -> tuple[Tensor, Tensor]:
         """(probability, token) of the most probable token that is not the mask, [M] each."""
@@ -152,6 +160,22 @@ class Distiller(nn.Module):
             best.append((top - scale).exp())
             tokens.append(token)
         return torch.cat(best), torch.cat(tokens)
+
+
+def leaders(batch: Noised, masks: tuple[Tensor, Tensor], best: Tensor, left: Tensor) -> Tensor:
+    """The most probable mask of each row's open block, the first that has any left; bool [M].
+
+    `masks`: rows and positions; `best`: probability of each; `left`: bool, still masked. A tie goes
+    to the lower position.
+    """
+    row, position = masks
+    block = batch.blocks[masks].masked_fill(~left, torch.iinfo(torch.int64).max)
+    first = torch.full_like(batch.tokens[:, 0], torch.iinfo(torch.int64).max)
+    first = first.scatter_reduce(0, row, block, "amin")
+    table = torch.full(batch.tokens.shape, -1.0, device=best.device)
+    table[masks] = best.masked_fill(~left | (block != first[row]), -1.0)
+    top, place = table.max(1)
+    return (place[row] == position) & (top[row] >= 0)
 
 
 def _look(
