@@ -13,6 +13,8 @@ from dlmviz.figures.template import EDGE
 if TYPE_CHECKING:
     import pandas as pd
 
+TICKS = [m * 10**e for e in range(4) for m in (1, 2, 3, 5)]
+
 
 def figures(tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
     """A figure a task, of the table as the study makes it."""
@@ -53,5 +55,5 @@ def _figure(task: str, table: pd.DataFrame, samplers: list[str]) -> go.Figure:
                 "<extra></extra>",
             )
         )
-    x = {"title": {"text": "mean forwards a run [NFE]"}, "type": "log"}
+    x = {"title": {"text": "mean forwards a run [NFE]"}, "type": "log", "tickvals": TICKS}
     return chart(traces, f"Accuracy against forwards: {task}", x, "right answers [%]", height=520)

@@ -33,7 +33,8 @@ def figures(tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
 
 
 def _quantiles(table: pd.DataFrame) -> go.Figure:
-    some = table[table["tokens"] != "both"]
+    whole = table["block"] == "all blocks"  # the ends of sequence not block by block: too many
+    some = table[(table["tokens"] == "answer") | (whole & (table["tokens"] == "eos"))]
     series = some.groupby(["arm", "tokens", "block"], sort=False)
     traces = [
         points(

@@ -12,10 +12,12 @@ from plotly.offline import get_plotlyjs
 from dlmviz.figures.template import CONFIG, FILE_POLICY, FONT, INKS, PAGE
 
 STYLE = """<style>
-table { border-collapse: collapse; font-size: 13px; } caption, th { text-align: left; }
+table { border-collapse: collapse; font-size: 13px; } th { text-align: left; }
+summary { cursor: pointer; }
 td, th { padding: 2px 10px 2px 0; border-bottom: 1px solid #8884; } td { white-space: nowrap; }
 .wide { overflow-x: auto; margin: 12px 0 28px; }
 </style>"""
+OPEN = 20  # rows of a table that is unfolded from the start
 LONGEST = 200  # rows of a table that are shown; its CSV has all
 
 
@@ -59,8 +61,9 @@ def _table(name: str, frame: Any) -> str:
         for row in frame.head(LONGEST).itertuples(index=False)
     )
     more = f" (the first {LONGEST} of {len(frame)} rows)" if len(frame) > LONGEST else ""
-    caption = f"<caption>{html.escape(name + more)}</caption>"
-    return f'<div class="wide"><table>{caption}<tr>{head}</tr>{rows}</table></div>'
+    told = f"<summary>{html.escape(name + more)}</summary>"
+    table = f'<div class="wide"><table><tr>{head}</tr>{rows}</table></div>'
+    return f"<details{' open' if len(frame) <= OPEN else ''}>{told}{table}</details>"
 
 
 def cell(value: Any) -> str:

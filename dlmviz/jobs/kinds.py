@@ -22,6 +22,7 @@ class Kind:
 
 KINDS: Mapping[str, Kind] = {
     "distil": Kind("distil", "Distillation", "dlmviz.jobs.distil.job:run"),
+    "study": Kind("study", "Study", "dlmviz.studies.job:entry"),
 }
 TABLE = f"{__name__}:KINDS"
 

@@ -121,16 +121,16 @@ def figures(tables: Tables) -> dict[str, Any]:
     thirds = table[(table["part"] != PARTS[0]) & (table["answers"] == "all")]
     made = {
         "Parallelism by task": spread.grouped(
-            every, "task", "arm", "afp", "Tokens a finalising step", "AFP [tokens/step]"
+            every, "task", "arm", "afp", "Parallelism by task", "AFP [tokens/step]"
         ),
         "Order by task": spread.grouped(
-            every, "task", "arm", "tau_b", "1 is left to right", "Kendall tau_b"
+            every, "task", "arm", "tau_b", "Order by task: 1 is left to right", "Kendall tau_b"
         ),
         "Parallelism by third": spread.grouped(
-            _named(thirds), "place", "arm", "afp", "Over the decode", "AFP [tokens/step]"
+            _named(thirds), "place", "arm", "afp", "Parallelism by third", "AFP [tokens/step]"
         ),
         "Order by third": spread.grouped(
-            _named(thirds), "place", "arm", "tau_b", "Over the decode", "Kendall tau_b"
+            _named(thirds), "place", "arm", "tau_b", "Order by third", "Kendall tau_b"
         ),
     }
     if SUDOKU in tables:
