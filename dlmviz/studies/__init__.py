@@ -18,6 +18,8 @@ STUDIES = (
     "frontier",  # accuracy against forwards over each sampler's settings
     "order",  # parallelism and order by task, stage and correctness
     "group_error",  # what each parallel step really lost
+    "dependence",  # does attention know what depends on what?
+    "toy",  # the same of DAPD's toy experiment
 )
 
 
