@@ -17,6 +17,7 @@ from dlmviz.jobs.distil.scoring import compared, gains
 from dlmviz.jobs.work import Stopped, Work
 from dlmviz.learn.distill import answers
 from dlmviz.learn.distill.loop import Trained, train
+from dlmviz.learn.distill.saving import steps_done
 from dlmviz.learn.distill.settings import Pair
 from dlmviz.models import load
 from dlmviz.models.adapters import adapt
@@ -103,7 +104,10 @@ def _trained(
     held: Sequence[Pair],
 ) -> Trained:
     steps = recipe.settings.steps
-    work.stage("training", steps, "steps")
+    done = steps_done(work.folder)
+    if done:
+        work.say(f"training goes on from step {done}")
+    work.stage("training", steps, "steps", done)
     gpu = model.device.type == "cuda"
     bf16 = recipe.precision == "bf16" or (recipe.precision == "auto" and gpu)
     trained = train(

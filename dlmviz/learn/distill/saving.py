@@ -48,6 +48,12 @@ def newest(out: Path) -> Path | None:
     return max(found, default=None)
 
 
+def steps_done(out: Path) -> int:
+    """The step of the last whole checkpoint, 0 where there is none."""
+    found = newest(out)
+    return 0 if found is None else int(found.name[11:])
+
+
 def restore(
     out: Path,
     weights: Mapping[str, Tensor],
