@@ -1,0 +1,153 @@
+"""All studies with the settings that are published: results/study_NAME.json, pictures for the docs.
+
+    python -m benchmarks.studies [--only jsd_order] [--set n=20] [--device cuda] [--images]
+
+Rows are kept in runs/benchmarks/NAME, so that a run that was stopped goes on. `jsd_order` is also
+done twice on eight prompts, once interrupted: its tables must be the same to the last byte.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import shutil
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks import results_file
+from dlmviz import knobs
+from dlmviz.studies import STUDIES, find, report
+from dlmviz.studies.command import loader
+from dlmviz.studies.report import Found
+from dlmviz.studies.run import Watch, run
+from dlmviz.studies.study import Study
+
+PUBLISHED: Mapping[str, Mapping[str, Any]] = {"frontier": {"n": 100}, "segments": {"n": 100}}
+FOLDER = Path("runs") / "benchmarks"
+IMAGES = Path(__file__).parent.parent / "docs" / "images"
+ROWS = 500  # of a table in a result file; longer ones are in the study's folder as CSV
+MINUTES = 5  # that jsd_order may take for 200 bundles on two cores
+
+
+def main() -> int:
+    options = parse()
+    load = loader(options.device)
+    missed = 0
+    for name in options.only or STUDIES:
+        study = find(name)
+        given = dict(PUBLISHED.get(name, {})) | dict(pair.split("=", 1) for pair in options.set)
+        settings = knobs.chosen(study.settings, given, name)
+        told, seconds = measured(study, settings, FOLDER / name, load, options.batch)
+        gates = of_jsd_order(study, settings, seconds, load) if name == "jsd_order" else []
+        results_file.write(f"study_{name}", gates, data(study, settings, told, seconds))
+        print(f"{name}: {seconds:.0f} s. {told.verdict}", flush=True)
+        missed += sum(not gate["pass"] for gate in gates)
+        if options.images:
+            picture(FOLDER / name / report.PAGE, IMAGES / f"study-{name.replace('_', '-')}.png")
+    return 1 if missed else 0
+
+
+def measured(
+    study: Study, settings: Any, folder: Path, load: Any, batch: int
+) -> tuple[Found, float]:
+    """What was found, and the seconds of all sittings it took, loading included."""
+    clock = folder / "seconds.json"
+    before = json.loads(clock.read_text()) if clock.exists() else 0.0
+    began = time.monotonic()
+
+    def told(done: int, total: int) -> None:
+        print(f"\r{study.name}: {done} of {total}", end="", file=sys.stderr, flush=True)
+        clock.write_text(json.dumps(before + time.monotonic() - began))
+
+    run(study, settings, folder, load, Watch(told), batch)
+    found = report.write(study, settings, folder)
+    seconds = before + time.monotonic() - began
+    print(file=sys.stderr)
+    return found, seconds
+
+
+def data(study: Study, settings: Any, told: Found, seconds: float) -> dict[str, Any]:
+    """What a result file keeps: verdict, settings and the tables that are not too long."""
+    short = {name: table for name, table in told.tables.items() if len(table) <= ROWS}
+    return {
+        "study": study.name,
+        "claim": study.claim,
+        "verdict": told.verdict,
+        "settings": dataclasses.asdict(settings),
+        "device": "cuda" if torch.cuda.is_available() else "cpu",
+        "threads": torch.get_num_threads(),
+        "seconds": round(seconds, 1),
+        "measured": told.units,
+        "problems": list(told.problems),
+        "tables": {
+            name: json.loads(table.to_json(orient="records")) for name, table in short.items()
+        },
+    }
+
+
+def of_jsd_order(study: Study, settings: Any, seconds: float, load: Any) -> list[dict[str, Any]]:
+    """The gates of jsd_order, in the words of the issue that set them."""
+    few = dataclasses.replace(settings, n=8)
+    whole, part = FOLDER / "jsd_order_whole", FOLDER / "jsd_order_part"
+    for folder in (whole, part):
+        shutil.rmtree(folder, ignore_errors=True)
+    seen: list[int] = []
+    run(study, few, whole, load, batch=4)
+    run(study, few, part, load, Watch(lambda done, total: seen.append(done), lambda: bool(seen)), 4)
+    assert seen == [4], "it was stopped after its first batch"
+    run(study, few, part, load, batch=4)
+    same = files(study, few, whole) == files(study, few, part)
+    return [
+        results_file.gate(
+            f"jsd_order on the built-in model over {settings.n} bundles [s]",
+            seconds,
+            f"finishes in under {MINUTES} minutes on two cores (200 bundles)",
+            settings.n >= 200 and seconds < 60 * MINUTES,
+        ),
+        results_file.gate(
+            "jsd_order is resumable and gives the same table twice", same, "same bytes", same
+        ),
+    ]
+
+
+def files(study: Study, settings: Any, folder: Path) -> dict[str, bytes]:
+    """The tables of a study's folder, as they are on disk."""
+    report.write(study, settings, folder)
+    return {path.name: path.read_bytes() for path in sorted(folder.glob("*.csv"))}
+
+
+def picture(page: Path, out: Path) -> None:
+    """The first figure of a study's page as a picture."""
+    from playwright.sync_api import sync_playwright
+
+    from benchmarks.screenshots import FLAGS
+
+    names = ("chromium", "chromium-browser", "google-chrome")
+    chromium = next(path for path in map(shutil.which, names) if path)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        tab = browser.new_page(viewport={"width": 1100, "height": 900})
+        tab.goto(page.absolute().as_uri())
+        tab.wait_for_selector(".main-svg")
+        tab.locator(".plotly-graph-div").first.screenshot(path=out)
+        browser.close()
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--only", action="append", choices=STUDIES, help="a study; may be repeated")
+    parser.add_argument("--set", action="append", default=[], help="NAME=VALUE, of every study")
+    parser.add_argument("--device", help="cpu, cuda; default: a GPU if there is one")
+    parser.add_argument("--batch", type=int, default=8, help="runs that share a forward")
+    parser.add_argument("--images", action="store_true", help="pictures for the docs, too")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
