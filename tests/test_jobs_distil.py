@@ -72,7 +72,8 @@ def test_a_job_leaves_curves_scores_an_adapter_and_its_card(
     assert load("tiny-early", str(folder)).fingerprint != card.base_fingerprint
     first = collected(SMALL).scored[0]
     sample = {"prompt": first.prompt, "gen_length": 32, "block_length": 32}
-    assert told["sample"] == sample
+    assert first.example is not None
+    assert told["sample"] == sample | {"example": dataclasses.asdict(first.example)}
 
 
 @pytest.mark.slow

@@ -45,10 +45,13 @@ def run(work: Work) -> dict[str, Any]:
 
 
 def _sample(prompts: Prompts) -> dict[str, Any] | None:
-    """A prompt that the student did not learn from, and its lengths, to try it with."""
+    """A prompt that the student did not learn from, and its lengths, to try it with; its example,
+    too, where a program can grade the answer.
+    """
     for one in (*prompts.scored, *prompts.held):
         told = {"prompt": one.prompt, "gen_length": one.gen_length}
-        return {**told, "block_length": one.block_length}
+        example = dataclasses.asdict(one.example) if one.example else None
+        return {**told, "block_length": one.block_length, "example": example}
     return None
 
 
