@@ -265,7 +265,12 @@ def test_the_table_comes_down_as_csv_and_json(client: TestClient, shelves: Shelv
     assert rows[0]["params"] == "tau=0.9"
     told = client.get("/dlmviz/compare/table.json", params=params).json()
     assert told["lanes"][0]["text"] == "=1+1"
+    page = client.get("/dlmviz/compare/table.html", params={**params, "lang": "de"}).text
+    assert "=1+1" in page
+    assert 'lang="de"' in page
+    assert "src=" not in page.partition("<script")[0]
     assert client.get("/dlmviz/compare/table.exe", params=params).status_code == 404
+    assert client.get("/dlmviz/compare/table.csv", params={"ids": "nowhere"}).status_code == 404
 
 
 def test_a_header_of_a_race_is_that_of_a_run(shelves: Shelves) -> None:

@@ -38,7 +38,7 @@ CODE = {  # what looks like a sentence and is none that anybody reads in the pag
     "picture.js": {'"IBM Plex Sans", "Helvetica Neue", Arial, sans-serif'},
     "present.js": {"input:not([type=range]), textarea, select, [contenteditable=true]", "Dead"},
     "selection.js": {"input, textarea, select, dialog"},
-    "standalone.js": {"(prefers-color-scheme: dark)"},
+    "theme.js": {"(prefers-color-scheme: dark)"},
     "tokens.js": {"color-mix(in srgb, {} 30%, var(--dv-paper))"},
     "tour.js": {
         *("slow set", "conflicts with"),  # reasons of samplers, which stay English
@@ -53,7 +53,7 @@ CODE = {  # what looks like a sentence and is none that anybody reads in the pag
         *(" holds an import or export that is not joined: ", "there is no such file"),
         *("modules import each other in a circle: ", "public, max-age=31536000, immutable"),
     },
-    "compare.py": {"a table can be had as csv or json: got "},  # an address that no page links
+    "compare.py": {"lanes that are here can be had as "},  # an address that no page links
     # errors of requests, whose sentences are English
     "distil.py": {
         *("its worker is being started", "only the app's own page may do that; open it there"),

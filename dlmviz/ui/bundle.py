@@ -24,7 +24,7 @@ SHEETS = (
     *("page", "canvas", "panels", "selection", "edit", "depend", "snapshots"),
     *("library", "animation", "present", "distil", "compare"),
 )
-STARTS = ("page.js", "tour.js", "standalone.js")  # modules that nothing imports
+STARTS = ("page.js", "tour.js", "standalone.js", "compare-alone.js")  # modules that nothing imports
 IMPORT = re.compile(
     r"""^import\s+(?:\*\s+as\s+(?P<whole>\w+)|\{(?P<names>[^}]*)\})\s+from\s+"\./(?P<file>[\w-]+\.js)";$""",
     re.MULTILINE,

@@ -18,9 +18,8 @@ from dlmviz import compare
 from dlmviz.store import open_trace
 from dlmviz.tasks import TASKS, get
 from dlmviz.types import InputError, RunSpec, Trace
-from dlmviz.ui import adapters, payload
+from dlmviz.ui import adapters, export, payload, words
 from dlmviz.ui.bundle import mounting
-from dlmviz.ui.export import FORMULA
 from dlmviz.ui.form import shape
 from dlmviz.ui.inspect import MODELS, new_example
 from dlmviz.ui.library import answer
@@ -76,13 +75,20 @@ def routes(shelves: Shelves) -> list[Any]:
 
     def save(request: Request) -> Response:
         told, kind = table(shelves, _ids(request)), request.path_params["kind"]
-        if kind not in ("csv", "json"):
-            return answer({"problem": f"a table can be had as csv or json: got {kind[:20]!r}"}, 404)
-        body = as_csv(told["lanes"]) if kind == "csv" else payload.dumps(told)
+        make = {
+            "csv": lambda: as_csv(told["lanes"]),
+            "json": lambda: payload.dumps(told),
+            "html": lambda: standalone(
+                shelves, told, words.spoken(request.query_params.get("lang"))
+            ),
+        }
+        if kind not in make or not told["lanes"]:
+            problem = f"lanes that are here can be had as {', '.join(make)}: got {kind[:20]!r}"
+            return answer({"problem": problem}, 404)
         name = "-".join(["dlmviz-compare", *(lane["id"][:8] for lane in told["lanes"])])
         return Response(
-            body.encode(),
-            media_type="text/csv" if kind == "csv" else "application/json",
+            make[kind]().encode(),
+            media_type={"json": "application/json"}.get(kind, f"text/{kind}"),
             headers={"Content-Disposition": f'attachment; filename="{name}.{kind}"'},
         )
 
@@ -160,6 +166,18 @@ def table(shelves: Shelves, ids: Sequence[str]) -> dict[str, Any]:
     return {"lanes": lanes, "notes": {kind: ids for kind, ids in notes.items() if ids}}
 
 
+def standalone(shelves: Shelves, told: Mapping[str, Any], language: str) -> str:
+    """One HTML page with the lanes of a table: it works offline."""
+    runs, names = [], []
+    for lane in told["lanes"]:
+        trace = _opened(shelves, lane["id"])
+        if trace is not None:
+            runs.append({**payload.run(trace), "id": lane["id"]})
+            names.append(f"{lane['lane']} {lane['sampler']}")
+    shown = {"runs": runs, "table": told}
+    return export.alone(" · ".join(names), shown, "compare-alone.js", language)
+
+
 def _opened(shelves: Shelves, identity: str) -> Trace | None:
     path = shelves.find(identity)
     try:
@@ -188,4 +206,4 @@ def as_csv(lanes: Sequence[Mapping[str, Any]]) -> str:
 
 def _harmless(value: Any) -> Any:
     """The value, nothing that a spreadsheet would calculate."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+    return f"'{value}" if isinstance(value, str) and value.startswith(export.FORMULA) else value

@@ -190,12 +190,17 @@ def standalone(trace: Trace, identity: str, language: str = "en") -> str:
     title = trace.info.get("title")
     if not isinstance(title, str):
         title = f"{trace.spec.sampler}: {trace.spec.prompt[:60]}"
+    return alone(title, {**payload.run(trace), "id": identity}, START, language)
+
+
+def alone(title: str, shown: dict[str, Any], start: str, language: str) -> str:
+    """One HTML page of what a script finds in it, with that script and our styles."""
     return PAGE.format(
         policy=html.escape(POLICY),
         title=html.escape(" ".join(title.split())),
         style=styles(),
-        run=_inert({**payload.run(trace), "id": identity}),
-        script=_closed(bundle.script(START, (language,))),
+        run=_inert(shown),
+        script=_closed(bundle.script(start, (language,))),
         language=language,
         how=words.say("export.how", language),
         needs=words.say("export.script", language),

@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,13 @@ def browser() -> Iterator[sync_api.Browser]:
         launched = playwright.chromium.launch(executable_path=chromium(), args=FLAGS.split())
         yield launched
         launched.close()
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The source of axe-core; skips where the package that carries it is missing."""
+    pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")
+    return resources.files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
 
 
 @pytest.fixture

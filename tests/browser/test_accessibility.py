@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -42,13 +41,6 @@ MISSED = """() => {
     .filter((n) => n.getBoundingClientRect().width && !seen.has(n) && !groups.has(n.name))
     .map((n) => n.outerHTML.slice(0, 150));
 }"""
-
-
-@pytest.fixture(scope="session")
-def axe() -> str:
-    """The source of axe-core; skips where the package that carries it is missing."""
-    pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")
-    return resources.files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
 
 
 def grave(page: sync_api.Page, axe: str, where: str = "html") -> list[str]:

@@ -11,8 +11,10 @@ import pytest
 
 from dlmviz import compare, store
 from dlmviz.types import Trace
-from tests.browser.conftest import WIDTHS, Visit
-from tests.browser.test_accessibility import axe, grave  # noqa: F401  the fixture is used by name
+from dlmviz.ui import compare as ui
+from dlmviz.ui.shelves import Shelves
+from tests.browser.conftest import WIDTHS, Visit, sync_api
+from tests.browser.test_accessibility import grave
 from tests.browser.test_library import HOSTILE, bring, library
 from tests.test_compare import run
 from tests.traces import CAT, DOG, EOS, SAT, THE
@@ -107,6 +109,7 @@ def test_one_clock_moves_all_lanes_and_counts_what_differs(visit: Visit, tmp_pat
     mirror = {"only_a": "only_b", "only_b": "only_a"}
     assert counts(visit) == {mirror.get(kind, kind): n for kind, n in before.items()}
     assert counts(visit) == expected(b, a, (20, 20))
+    visit.page.wait_for_selector(".cp-scroll:not([aria-busy])")
     row = visit.page.locator(".cp-table [data-row=agreement] td")
     share = compare.agreement(a, b)
     assert share is not None
@@ -138,7 +141,8 @@ def test_a_link_leads_to_the_same_lanes_clock_moment_and_place(
 
 def test_runs_come_from_the_library_and_from_inspect(visit: Visit, tmp_path: Path) -> None:
     named = dataclasses.replace(pair()[0], info={"title": HOSTILE})
-    ids = kept(visit, (named, pair()[1]), tmp_path)
+    german = dataclasses.replace(pair()[1], pieces={**pair()[1].pieces, CAT: " Katze"})
+    ids = kept(visit, (named, german), tmp_path)
     for identity in ids:
         visit.page.click(f"tr[data-id='{identity}'] .lib-beside")
         visit.page.wait_for_selector(".lib-toast button")
@@ -150,7 +154,10 @@ def test_runs_come_from_the_library_and_from_inspect(visit: Visit, tmp_path: Pat
     assert "compare=" not in visit.page.url
     visit.page.click(".dv-beside")
     visit.page.wait_for_selector(".cp-lane[data-letter=C] .dv-canvas[data-steps]")
-    assert "Another prompt than A's: C" in visit.page.inner_text(".cp-notes")
+    visit.page.wait_for_selector(".cp-notes >> text=Another prompt than A's: C")
+    assert "Another vocabulary than A's: B, C" in visit.page.inner_text(".cp-notes")
+    assert "tokens are not compared" in visit.page.inner_text(".cp-lane[data-letter=B]")
+    assert visit.page.inner_text(".cp-table [data-row=agreement] td >> nth=1") == "–"
     assert visit.page.evaluate("window.hit") is None
 
 
@@ -165,6 +172,7 @@ def test_lanes_are_decoded_and_stopped(visit: Visit) -> None:
     page.press(".cp-card[open] [id$=knob-k]", "Enter")  # decodes
     page.wait_for_selector("text=Done. All lanes are in the Library.", timeout=120_000)
     assert steps(visit)[1] == 2  # a step a block
+    page.wait_for_selector(".cp-scroll:not([aria-busy])")
     assert page.inner_text(".cp-table [data-row=nfe] td >> nth=1") == "2"
     page.click(".cp-lane >> nth=0 >> text=Pin")
     page.select_option(".cp-card[open] [id$=sampler]", "llada")
@@ -180,7 +188,7 @@ def test_lanes_are_decoded_and_stopped(visit: Visit) -> None:
     page.wait_for_selector(".cp-note.dv-problem >> text=the prompt is empty")
 
 
-def test_compare_has_no_grave_finding_and_fits_every_screen(visit: Visit, axe: str) -> None:  # noqa: F811
+def test_compare_has_no_grave_finding_and_fits_every_screen(visit: Visit, axe: str) -> None:
     page = visit.page
     page.goto(visit.address + "?tab=compare&__theme=light")
     page.wait_for_selector(LANE, timeout=60_000)
@@ -191,3 +199,34 @@ def test_compare_has_no_grave_finding_and_fits_every_screen(visit: Visit, axe: s
     assert grave(page, axe) == []
     for width in WIDTHS:
         assert visit.overflow(width) == 0, width
+
+
+def test_lanes_on_a_disk_keep_their_clock_and_ask_nobody(
+    browser: sync_api.Browser,
+    axe: str,
+    tmp_path: Path,
+) -> None:
+    hostile = dataclasses.replace(pair()[1], text=HOSTILE)
+    shelves = Shelves(tmp_path / "gallery", tmp_path, tmp_path / "spare")
+    ids = [store.put(tmp_path, trace) for trace in (pair()[0], hostile)]
+    page = browser.new_page()
+    complaints: list[str] = []
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+    path = tmp_path / "lanes.html"
+    path.write_text(ui.standalone(shelves, ui.table(shelves, ids), "en"), encoding="utf-8")
+    page.goto(path.as_uri())
+    page.wait_for_selector(".cp-table [data-row=nfe]")
+    page.focus(LANE)
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowRight")
+    placed = page.eval_on_selector_all(".cp-lane", "all => all.map(n => +n.dataset.step)")
+    assert placed == [1, 0]
+    assert HOSTILE in page.inner_text(".cp-table [data-row=text]")
+    assert page.evaluate("window.hit") is None
+    assert grave(page, axe) == []
+    assert asked == [path.as_uri()]
+    assert complaints == []
+    page.close()

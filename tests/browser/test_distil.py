@@ -90,6 +90,10 @@ def test_a_job_is_started_watched_stopped_resumed_and_tried(visit: Visit) -> Non
     assert page.input_value("#cp-prompt") != ""
     page.click(".cp-go")
     page.wait_for_selector("text=Done. All lanes are in the Library.", timeout=WAIT)
+    page.wait_for_selector(".cp-table [data-row=nfe] >> visible=true")
+    page.wait_for_selector(".cp-scroll:not([aria-busy])")
+    verdicts = page.locator(".cp-table [data-row=correct] td").all_inner_texts()
+    assert "–" not in verdicts  # the job's own task grades both
     models = page.eval_on_selector_all(".cp-table small", "all => all.map(n => n.textContent)")
     assert models[0] == "tiny-early"
     assert models[1].startswith("tiny-early + ")

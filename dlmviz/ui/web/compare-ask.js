@@ -1,6 +1,6 @@
 // What the Compare tab asks of the server: its form, an example, runs, and the table of numbers.
 
-import { say, translated } from "./say.js";
+import { language, say, translated } from "./say.js";
 
 const ROOT = new URL("dlmviz/compare/", document.baseURI).href;
 const RUNS = new URL("dlmviz/runs/", document.baseURI).href;
@@ -27,5 +27,5 @@ export const ask = {
   },
 };
 
-/** Where the table can be downloaded. */
-export const fileOf = (ids, kind) => `${ROOT}table.${kind}?${listed(ids)}`;
+/** Where the table, or all in one page, can be downloaded. */
+export const fileOf = (ids, kind) => `${ROOT}table.${kind}?${listed(ids)}&lang=${language}`;

@@ -9,7 +9,6 @@ import { makeScale } from "./legend.js";
 import { makeAnswer } from "./numbers.js";
 import { many, say } from "./say.js";
 import { makeStore } from "./store.js";
-import { showTab } from "./tabs.js";
 import { makeTokens } from "./tokens.js";
 
 export const DIFFERENT = ["same", "order", "token", "only_a", "only_b", "lone"];
@@ -58,7 +57,7 @@ function makeLane(page, lane) {
   const letter = el("span", { className: "cp-letter" }), rule = el("span", {}), model = el("p", { className: "dv-quiet" });
   const tool = (key, act) => el("button", { type: "button", className: "dv-toggle", title: say(`compare.${key}.title`), onclick: act }, say(`compare.${key}`));
   const pin = tool("pin", () => { lane.pinned = !lane.pinned; page.draw(); }), swap = tool("swap", () => page.swap(lane));
-  const open = tool("inspect", () => { showTab("inspect"); window.dispatchEvent(new CustomEvent("dlmviz:open", { detail: { id: lane.id, step: store.state.step } })); });
+  const open = tool("inspect", () => page.inspect(lane.id, store.state.step));
   const own = el("p", { className: "dv-prompt", dir: "auto", hidden: true }), place = el("p", { className: "cp-where" }), told = el("p", { className: "cp-counts" });
   const problem = el("p", { className: "dv-refused", role: "alert", hidden: true }), empty = el("p", { className: "dv-quiet cp-empty" }, say("compare.empty"));
   const node = el("section", { className: "cp-lane", "aria-label": "" }, el("header", {}, el("h3", {}, letter, rule), el("div", { className: "dv-tools" }, pin, swap, open)),

@@ -18,7 +18,7 @@ export function makeTable(page) {
     link.hidden = false;
     told.textContent = say((await copied(link)) ? "copied" : "copy.by_hand");
   } }, say("compare.share"));
-  const files = ["csv", "json"].map((kind) => el("a", { className: "dv-save", download: "", "data-kind": kind }, kind.toUpperCase()));
+  const files = ["html", "csv", "json"].map((kind) => el("a", { className: "dv-save", download: "", title: say(`compare.file.${kind}`), "data-kind": kind }, kind.toUpperCase()));
   const node = el("section", { className: "dv-panel cp-numbers", "aria-label": say("compare.numbers") },
     el("header", {}, el("h3", {}, say("compare.numbers")), el("div", { className: "dv-tools" }, told, link, share, ...files)), notes, place);
   let asked = "";
@@ -32,8 +32,10 @@ export function makeTable(page) {
       link.hidden = true;
       told.textContent = "";
       if (!ids.length) return;
-      const answer = await ask.table(ids);
+      place.setAttribute("aria-busy", "true"); // what stands there is of other lanes
+      const answer = page.told ?? (await ask.table(ids));
       if (ids.join() !== asked) return; // other lanes meanwhile
+      place.removeAttribute("aria-busy");
       if (answer.problem) { asked = ""; return place.replaceChildren(el("p", { className: "dv-refused" }, answer.problem)); }
       for (const file of files) file.href = fileOf(ids, file.dataset.kind);
       place.replaceChildren(table(page, answer.lanes));

@@ -12,6 +12,7 @@ import { el } from "./dom.js";
 import { Run } from "./run.js";
 import { say, translated } from "./say.js";
 import { makeStore, startClock } from "./store.js";
+import { showTab } from "./tabs.js";
 
 const IDENTITY = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
 const LETTERS = "ABCD";
@@ -26,7 +27,7 @@ export function mount(element, props, watch, trigger) {
   const built = () => (page ??= build(root, trigger));
   watch("value", () => built().receive(JSON.parse(props.value)));
   window.addEventListener("dlmviz:tab", ({ detail }) => { if (detail === "compare") built().seen(); else page?.left(); });
-  window.addEventListener("dlmviz:compare", ({ detail }) => built().take(detail));
+  window.addEventListener("dlmviz:compare", ({ detail }) => { if (detail.show) { showTab("compare"); window.scrollTo({ top: 0 }); } built().take(detail); });
   window.addEventListener("dlmviz:raced", () => page?.receive({ type: "done" }));
   window.addEventListener("hashchange", () => { if (document.body.dataset.tab === "compare") page?.go(); });
   if (document.body.dataset.tab === "compare") built().seen();
@@ -41,6 +42,7 @@ function build(root, trigger) {
   page.say = (text, problem = false) => { note.textContent = translated(text); note.classList.toggle("dv-problem", problem); };
   page.runs = () => page.lanes.map(({ run }) => run).filter(Boolean);
   page.draw = () => draw(page);
+  page.inspect = (id, step) => { showTab("inspect"); window.dispatchEvent(new CustomEvent("dlmviz:open", { detail: { id, step } })); window.scrollTo({ top: 0 }); };
   const bar = makeClock(store, (clock) => turn(store, page.runs(), clock));
   const stage = makeStage(page, bar), difference = makeDifference(page), table = makeTable(page);
   const form = makeSettings(page, { note, decode: () => decode(page, trigger), stop: () => stop(page, trigger) });

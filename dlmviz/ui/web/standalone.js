@@ -1,11 +1,9 @@
 // The start of a run that was saved as one HTML page: the run stands in the page itself.
 
 import { mount } from "./main.js";
+import { followTheme } from "./theme.js";
 
-const dark = matchMedia("(prefers-color-scheme: dark)");
-const theme = () => document.body.classList.toggle("dark", dark.matches);
-dark.addEventListener("change", theme);
-theme();
+followTheme();
 
 // Keys that would ask a server, or edit a run that cannot go on here.
 const NEEDS_SERVER = new Set(["p", "m", "o", "Enter", "Delete"]);
