@@ -19,7 +19,7 @@ def load(
 ) -> Denoiser:
     """The Denoiser called `name`, with a PEFT `adapter` folder on top if one is given.
 
-    `name`: tiny, tiny-early, exact, a local folder or a hub id of a checkpoint in LLaDA's or
+    `name`: tiny, tiny-early, toy, exact, a local folder or a hub id of a checkpoint in LLaDA's or
     Dream's format or of a masked language model that transformers knows (BERT and its kin).
     `device`: CUDA where there is one. `dtype`: float32, but on CUDA a bfloat16 checkpoint stays
     bfloat16. Raises InputError for anything that cannot be opened.

@@ -26,8 +26,9 @@ from transformers.utils import logging
 from dlmviz.models.probe import ATTENTION
 from dlmviz.types import InputError
 
-# name -> folder in assets/ and the preset of dlmviz.learn.pretrain that makes it
+# name -> folder in assets/ and the preset of dlmviz.learn.pretrain that makes it; toy has its own
 BUILT_IN = {"tiny": ("tiny-llada", "tiny"), "tiny-early": ("tiny-early", "early")}
+BUILT_IN["toy"] = ("toy-dapd", "")
 EXACT = "exact"  # made in code, without a checkpoint
 PUBLISHED = ("GSAI-ML/LLaDA-8B-Instruct", "Dream-org/Dream-v0-Instruct-7B")
 SMALL = 200_000_000  # bytes of weights that are cheap to hash whole
@@ -63,14 +64,14 @@ def find(name: str) -> Path:
 
 def _built_in(name: str) -> Path:
     asset, preset = BUILT_IN[name]
-    package = Path(__file__).resolve().parents[1]
-    for root in (package.parent, package):  # a clone, or an installed package
+    for root in Path(__file__).resolve().parents[2:0:-1]:  # a clone, or an installed package
         folder = root / "assets" / asset
         if folder.is_dir():
             return folder
+    how = f"dlmviz.learn.pretrain --preset {preset} --out assets/{asset}"
     raise InputError(
         f"the built-in model {name} is not there: expected the folder assets/{asset}; make it by "
-        f"`python -m dlmviz.learn.pretrain --preset {preset} --out assets/{asset}`"
+        f"`python -m {how if preset else 'benchmarks.toy_card'}`"
     )
 
 

@@ -23,6 +23,7 @@ from dlmviz.types import Denoiser, Needs, RunSpec, Trace
 LOOKS = 7  # steps of a run that are looked at, evenly spaced
 FEWEST = 3  # masked nodes that a look needs
 MASS, MOST = 0.95, 4  # of a revealed position's law, to measure influence; tokens at most
+NOTHING = 1e-3  # mean influence below which its asymmetry is noise
 WIDEST = 24  # masked positions whose influence is still measured
 LAST, ALL, DISTANCE, MEASURED = "attention, last 30 %", "attention, all", "distance", "influence"
 
@@ -84,7 +85,8 @@ def look(trace: Trace, model: Denoiser, nodes: Nodes, at: int, truth: bool) -> l
     asymmetry = None
     if measured is not None:
         total = float(measured.sum())
-        asymmetry = float(np.abs(measured - measured.T).sum()) / total if total else None
+        if total / len(kept) ** 2 > NOTHING:
+            asymmetry = float(np.abs(measured - measured.T).sum()) / total
         measured = (measured + measured.T) / 2
         found[MEASURED] = measured
     rows = []

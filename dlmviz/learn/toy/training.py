@@ -29,9 +29,9 @@ class Recipe:
 
     steps: int = 20_000
     batch: int = 128
-    lr: float = 5e-3
+    lr: float = 1e-2
     warmup: int = 200
-    hold: float = 0.3  # share of the steps at full rate
+    hold: float = 0.6  # share of the steps at full rate
     floor: float = 0.01  # of lr, at the end
     clip: float = 1.0
     weight_decay: float = 0.05
