@@ -57,7 +57,7 @@ def units(
     made = []
     for arm in arms:
         for i, example in enumerate(examples):
-            task = tasks.get(example.task)
+            task = tasks.find(example.task)
             lengths = {"gen_length": task.gen_length, "block_length": task.block_length}
             given = lengths | spec
             made.append(
@@ -85,6 +85,6 @@ def names(text: str) -> list[str]:
 
 def graded(unit: Unit, text: str) -> bool | None:
     """Whether the text answers the unit's example; None where that cannot be told."""
-    if unit.example is None or unit.example.task not in tasks.TASKS:
+    if unit.example is None or not tasks.known(unit.example):
         return None
-    return bool(tasks.TASKS[unit.example.task].score(unit.example, text))
+    return bool(tasks.find(unit.example.task).score(unit.example, text))

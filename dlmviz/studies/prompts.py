@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import count
 
 from dlmviz import tasks
+from dlmviz.tasks import FileTask
 from dlmviz.types import Example, InputError, Task
 
 SEED = 101  # below 1,000: held out from the training of the built-in model
@@ -37,14 +38,30 @@ def examples(task: str, n: int, kinds: Sequence[str] = (), seed: int = SEED) -> 
 
 
 def named(name: str, n: int) -> list[Example]:
-    """`examples` of a task, or of a task and a kind: "trivia/bundle"."""
-    task, _, kind = name.partition("/")
+    """`examples` of a task, or of a task and a kind: "trivia/bundle".
+
+    The first n of a user's own files for "gsm8k@FILE" or "parallel_bench/waiting_line/sort@FOLDER".
+    """
+    task, kind, place = _parts(name)
+    if task in tasks.FILE_TASKS:
+        if not place:
+            raise InputError(f"{task} is read from files: say where, as {name}@FOLDER")
+        return tasks.FILE_TASKS[task].read(place, kind)[:n]
+    if place:
+        raise InputError(f"{task} makes its own prompts: got {name!r}; leave @{place} out")
     return examples(task, n, [kind] if kind else ())
 
 
-def task_of(name: str) -> Task:
+def task_of(name: str) -> Task | FileTask:
     """The task that `named` asks."""
-    return tasks.get(name.partition("/")[0])
+    return tasks.find(_parts(name)[0])
+
+
+def _parts(name: str) -> tuple[str, str, str]:
+    """(task, kind, place) of "task/kind@place"."""
+    whole, _, place = name.partition("@")
+    task, _, kind = whole.partition("/")
+    return task, kind, place
 
 
 def identity(prompt: str) -> str:

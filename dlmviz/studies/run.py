@@ -175,7 +175,7 @@ def entry_of(
         return Entry(unit.key, unit.arm, fingerprint, problem=problem)
     kept = ""
     if runs is not None:
-        example = unit.example if unit.example and unit.example.task in tasks.TASKS else None
+        example = unit.example if unit.example and tasks.known(unit.example) else None
         told = {"example": tasks.verdict(example, trace.text)} if example else {}
         kept = store.put(runs, dataclasses.replace(trace, info={**trace.info, **told}))
     try:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from dlmviz.tasks import gsm8k, parallel_bench
 from dlmviz.tasks.lists import TASK as LISTS
 from dlmviz.tasks.mrf import TASK as MRF
 from dlmviz.tasks.pairs import TASK as PAIRS
@@ -19,6 +22,31 @@ from dlmviz.types import Example, InputError, Task
 
 TASKS: Mapping[str, Task] = MappingProxyType(
     {task.name: task for task in (STORIES, TRIVIA, LISTS, PUZZLES, WORDS, PAIRS, MRF)}
+)
+
+
+@dataclass(frozen=True)
+class FileTask:
+    """A task whose examples lie in files of the user's own."""
+
+    read: Callable[[str, str], list[Example]]  # (place, kind or "") -> examples, in their order
+    score: Callable[[Example, str], bool]
+    gen_length: int
+    block_length: int
+
+
+FILE_TASKS: Mapping[str, FileTask] = MappingProxyType(
+    {
+        "gsm8k": FileTask(
+            lambda place, kind: gsm8k.read(place, kind or "test"),
+            gsm8k.score,
+            gsm8k.GEN_LENGTH,
+            gsm8k.BLOCK_LENGTH,
+        ),
+        "parallel_bench": FileTask(
+            lambda place, kind: parallel_bench.read(Path(place), kind), parallel_bench.score, 64, 32
+        ),
+    }
 )
 LONGEST, GREATEST = 2000, 1000  # what the data of any example stay below: JSON, and numbers in it
 
@@ -33,12 +61,22 @@ def get(name: str) -> Task:
     )
 
 
+def find(name: str) -> Task | FileTask:
+    """The task of that name, with examples of its own or from files. Raises InputError."""
+    return FILE_TASKS[name] if name in FILE_TASKS else get(name)
+
+
+def known(example: Example) -> bool:
+    """Whether there is a grader for the example."""
+    return example.task in TASKS or example.task in FILE_TASKS
+
+
 def verdict(example: Example, text: str) -> dict[str, Any]:
     """What a run keeps of its example, enough to grade another answer, and whether `text` is
     right.
     """
     kept = {name: getattr(example, name) for name in ("task", "kind", "answer", "data")}
-    return {**kept, "correct": bool(TASKS[example.task].score(example, text))}
+    return {**kept, "correct": bool(find(example.task).score(example, text))}
 
 
 def regraded(kept: Any, prompt: str, text: str) -> dict[str, Any] | None:
