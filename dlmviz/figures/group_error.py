@@ -28,7 +28,7 @@ def figures(
     }
     for name, told in proxies.items():
         if len(groups) and groups[name].notna().any():
-            made[f"Groups by {told}"] = _against(groups, name, told)
+            made[f"Groups by {told}"] = _against(groups, name, told, runs["arm"].tolist())
     return made
 
 
@@ -49,12 +49,12 @@ def _bits(runs: pd.DataFrame) -> go.Figure:
     return chart(traces, "What a run loses", "NFE [forwards/run]", f"{LOST} a run")
 
 
-def _against(groups: pd.DataFrame, name: str, told: str) -> go.Figure:
-    """A mark a group."""
+def _against(groups: pd.DataFrame, name: str, told: str, arms: list[str]) -> go.Figure:
+    """A mark a group; an arm has the colour that it has in the other figures."""
     traces = []
-    for index, (arm, some) in enumerate(groups.groupby("arm", sort=False)):
-        known = some[some[name].notna()]
-        traces.append(
-            points(str(arm), known[name].tolist(), known["lost"].tolist(), index, opacity=0.6)
-        )
+    for index, arm in enumerate(arms):
+        known = groups[(groups["arm"] == arm) & groups[name].notna()]
+        if len(known):
+            x, y = known[name].tolist(), known["lost"].tolist()
+            traces.append(points(arm, x, y, index, opacity=0.6))
     return chart(traces, f"Groups by {told}", told, f"{LOST} a group")
