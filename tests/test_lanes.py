@@ -70,7 +70,7 @@ def test_every_sampler_does_beside_another_what_it_does_alone(name: str, partner
 def test_guided_lanes_and_what_is_recorded_on_request_share_too() -> None:
     model = Toy()
     specs = [
-        spec(cfg_scale=1.5),
+        spec(cfg_scale=1.5, prompt="the dog"),  # without its prompt, what it does is less sure
         spec(record=("kl", "jsd", "edges", "margin")),
         spec("klass", temperature=1.0, seed=9),
         spec("fast_dllm", gen_length=8, prompt="the cat"),  # shorter: padded in the batch
@@ -103,6 +103,19 @@ def test_lanes_without_attention_join_a_forward_that_watches_it() -> None:
     traces = raced(model, [spec("dapd"), spec("llada"), spec(record=("edges",)), wide])
     assert model.calls[:2] == [3, 1]  # the last one asks for another share of the layers
     assert [trace.steps[0].links is None for trace in traces] == [False, True, False, False]
+
+
+def test_a_lane_sees_no_attention_that_it_did_not_ask_for() -> None:
+    model, seen = Toy(), []
+
+    class Looks(type(make("llada"))):
+        def select(self, step, memory):
+            seen.append(step.prediction.attention)
+            return super().select(step, memory)
+
+    looks = Lane(model, Looks(), begin(model, spec("llada")))
+    next(race([lane(model, spec("dapd")), looks], lambda who, *given: model.forward(*given)))
+    assert seen == [None]
 
 
 def test_a_lane_that_breaks_a_rule_leaves_with_its_error_and_the_others_go_on() -> None:

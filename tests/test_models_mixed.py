@@ -62,6 +62,7 @@ def test_each_sequence_of_a_batch_is_under_its_own_adapter(folders: tuple[str, s
     assert (made[0].logits - plain).abs()[:, :260].max() > 1e-2  # the adapter does something
     again = mixed.forward([None] * 5, canvas, rows)  # nothing is left of who was asked before
     close(again[0], base.forward(canvas[:1], rows[:1])[0])
+    assert not any(layer._forward_pre_hooks for layer in mixed.adapted)
 
 
 def test_one_row_a_sequence_is_not_taken_for_a_batch(folders: tuple[str, str]) -> None:
