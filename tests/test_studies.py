@@ -268,3 +268,36 @@ def test_the_command_lists_the_studies(capsys: pytest.CaptureFixture[str]) -> No
     assert [line for line in out.splitlines() if line.startswith("order: ")]
     assert main(["study", "ordre"]) == 2
     assert "did you mean order" in capsys.readouterr().err
+
+
+def test_a_study_is_done_from_the_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On the built-in model, twice: the second time nothing is left to decode."""
+    asked = ["study", "order", "--set", "tasks=words", "--set", "arms=fast_dllm tau=0.5"]
+    asked += ["--set", "n=2", "--out", str(tmp_path / "out"), "--keep", str(tmp_path / "store")]
+    assert main(asked) == 0
+    first = capsys.readouterr()
+    assert "2 of 2 runs" in first.err
+    assert first.out.startswith("Does not hold clearly: under fast_dllm, tau 0.5, afp is defined")
+    before = files(tmp_path / "out")
+    assert main(asked) == 0
+    assert files(tmp_path / "out") == before
+    kept = store.runs(tmp_path / "store")
+    assert {row["problem"] for row in kept} == {""}
+    again = ["study", "order", "--traces", str(tmp_path / "store"), "--out", str(tmp_path / "two")]
+    assert main(again) == 0
+    new, old = (pd.read_csv(tmp_path / out / "order_by_task.csv") for out in ("two", "out"))
+    pd.testing.assert_frame_equal(new, old)
+
+
+def test_recorded_runs_are_measured_or_refused_one_by_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gallery = str(Path(__file__).parents[1] / "assets" / "gallery")
+    assert main(["study", "jsd_order", "--traces", gallery, "--out", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "runs are left out" in out
+    assert "recorded no JSD; decode it again with record jsd" in out
+    assert "this run has one block" in out
+    assert json.loads((tmp_path / "report.json").read_text())["measured"] >= 2

@@ -64,12 +64,15 @@ def test_arms_are_compared_on_the_prompts_that_all_of_them_answered() -> None:
     assert table["n"].tolist() == [2, 2]
     assert table.iloc[0]["speedup"] == 2
     strangers = [{**row, "prompt": "another"} for row in FAST]
-    assert len(tables(GREEDY, strangers)[SPEEDUPS]) == 0
+    apart = tables(GREEDY, strangers)
+    assert len(apart[SPEEDUPS]) == 0
+    assert not apart[ARMS]["front"].any()
+    assert STUDY.verdict(apart).startswith("Not comparable: the arms answered different prompts")
 
 
 def test_the_verdict_counts_the_tasks() -> None:
     assert STUDY.verdict(tables(GREEDY, FAST, DAPD)).startswith(
-        "Holds: DAPD is on the front of 1 of 1 tasks (fronts: lists: dapd)"
+        "Holds: DAPD is on the front of 1 of 1 tasks (n 4 prompts at least; fronts: lists: dapd)"
     )
     elsewhere = [{**row, "task": "words"} for row in [*FAST, *DAPD]]
     swift = rows("fast_dllm, tau 0.6", [1, 1, 1, 1], [1, 1, 1, 1], "words")

@@ -73,6 +73,8 @@ def test_the_table_has_accuracy_forwards_and_speed_up_over_the_first_arm() -> No
 def test_the_claim_has_two_halves_and_both_are_told() -> None:
     told = STUDY.verdict(STUDY.tables(rows(), Settings()))
     assert "More segments than fast_dllm: holds; fewer forwards than fast_dllm: does not" in told
+    once = [row for row in rows() if row["unit"].endswith("/0")]
+    assert STUDY.verdict(STUDY.tables(once, Settings())).startswith("Undefined")
     alone = [row for row in rows() if row["arm"].startswith("fast")]
     assert STUDY.verdict(STUDY.tables(alone, Settings())).startswith("Not asked")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +19,7 @@ from dlmviz.studies.statistics import (
     number,
     shown,
     spearman,
+    weighted_rho,
 )
 
 FEW = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=3, max_size=30)
@@ -104,6 +106,20 @@ def test_pairs_of_one_run_are_drawn_together() -> None:
     many = grouped(x * 40, y * 40, [*range(240)])
     assert many.low > -0.3
     assert many.high < 0.3
+
+
+@given(FEW, st.lists(st.integers(0, 3), min_size=30, max_size=30))
+def test_rho_of_pairs_that_stand_several_times_is_scipys(
+    pairs: list[tuple[int, int]], times: list[int]
+) -> None:
+    often = np.array(times[: len(pairs)])
+    x, y = (np.array(side) for side in zip(*pairs, strict=True))
+    a, b = np.repeat(x, often), np.repeat(y, often)
+    found = weighted_rho(x, y, often) if often.any() else None
+    if len({*a}) < 2 or len({*b}) < 2:
+        assert found is None
+    else:
+        assert found == pytest.approx(stats.spearmanr(a, b).statistic, abs=1e-12)
 
 
 def test_what_is_undefined_is_told_so() -> None:

@@ -108,7 +108,8 @@ def tables(rows: Sequence[Row], settings: Settings) -> dict[str, pd.DataFrame]:
             {"task": task, "sampler": group["sampler"].iloc[0], "arm": arm} | _summary(group)
             for arm, group in of_task.groupby("arm", sort=False)
         ]
-        lines += [line | {"front": on_front(line, found)} for line in found]
+        shared = len(found) < 2 or _common(of_task)
+        lines += [line | {"front": bool(shared) and on_front(line, found)} for line in found]
         gains += [{"task": task} | line for line in _speedups(of_task, settings)]
     return {ARMS: pd.DataFrame(lines), SPEEDUPS: pd.DataFrame(gains), RUNS: frame}
 
@@ -137,7 +138,7 @@ def _speedups(of_task: pd.DataFrame, settings: Settings) -> list[dict[str, Any]]
     base arm is not more accurate than by `within`, where prompts were answered by all.
     """
     every = {str(arm): group.set_index("prompt") for arm, group in of_task.groupby("arm")}
-    common = sorted(set.intersection(*({*group.index} for group in every.values())))
+    common = _common(of_task)
     if not common:
         return []
     made = {arm: _outcomes(group.loc[common]) for arm, group in every.items()}
@@ -151,6 +152,11 @@ def _speedups(of_task: pd.DataFrame, settings: Settings) -> list[dict[str, Any]]
             if arms_of and (best := _best(made, arms_of, mine, settings.within)):
                 lines.append({"base": base, "sampler": name, "n": len(common)} | best)
     return lines
+
+
+def _common(of_task: pd.DataFrame) -> list[str]:
+    """The prompts that every arm answered, in a fixed order."""
+    return sorted(set.intersection(*({*group["prompt"]} for _, group in of_task.groupby("arm"))))
 
 
 def _best(
@@ -190,6 +196,9 @@ def verdict(tables: Tables) -> str:
         task: sorted({*table[(table["task"] == task) & table["front"]]["sampler"]})
         for task in names
     }
+    names = [task for task in names if front[task]]  # elsewhere arms answered different prompts
+    if not names:
+        return "Not comparable: the arms answered different prompts; decode the same ones by each."
     held = [task for task in names if "dapd" in front[task]]
     told = []
     for line in gains.to_dict("records") if len(gains) else []:
@@ -203,9 +212,11 @@ def verdict(tables: Tables) -> str:
         start = (
             "Holds" if len(held) == len(names) else "Does not hold" if not held else "Holds in part"
         )
-    fronts = "; ".join(f"{task}: {', '.join(some)}" for task, some in front.items())
+    fronts = "; ".join(f"{task}: {', '.join(front[task])}" for task in names)
+    least = int(table["n"].min())
     return (
-        f"{start}: DAPD is on the front of {len(held)} of {len(names)} tasks (fronts: {fronts}). "
+        f"{start}: DAPD is on the front of {len(held)} of {len(names)} tasks "
+        f"(n {least} prompts at least; fronts: {fronts}). "
         f"Fewer forwards than one token a step at equal accuracy: {'; '.join(told) or 'none'}."
     )
 

@@ -132,16 +132,17 @@ def verdict(tables: Tables) -> str:
     fast = [line for arm, line in lines.items() if arm.startswith("fast_dllm")]
     if not dapd or not fast:
         return f"Not asked, for want of dapd or fast_dllm: {told}."
-    more = max(line["segments_max_low"] or 0 for line in dapd) > max(
-        line["segments_max_high"] or line["segments_max"] for line in fast
+    few = min(int(line["n"]) for line in (*dapd, *fast))
+    if few < 2:
+        return f"Undefined on what was measured, for want of prompts (n {few}): {told}."
+    more = max(line["segments_max_low"] for line in dapd) > max(
+        line["segments_max_high"] for line in fast
     )
-    fewer = min(line["nfe_high"] or line["nfe"] for line in dapd) < min(
-        line["nfe_low"] or line["nfe"] for line in fast
-    )
+    fewer = min(line["nfe_high"] for line in dapd) < min(line["nfe_low"] for line in fast)
     said = {True: "holds", False: "does not hold"}
     return (
         f"More segments than fast_dllm: {said[more]}; fewer forwards than fast_dllm: "
-        f"{said[fewer]} (mean of the most segments in a run): {told}."
+        f"{said[fewer]} (n {few} prompts; means, of the most segments in a run): {told}."
     )
 
 
