@@ -137,6 +137,10 @@ def test_a_link_leads_to_the_same_lanes_clock_moment_and_place(
     visit.page.wait_for_selector(LANE)
     assert "“nowhere0”" in visit.page.inner_text(".cp-note")
     assert steps(visit)[0] == 64
+    visit.page.goto(f"{visit.address}?compare=nowhere0")
+    visit.page.wait_for_selector(".cp-note.dv-problem >> text=it was deleted")
+    assert visit.page.input_value("#cp-gen_length") == "128"  # ready to decode all the same
+    assert visit.page.locator(".cp-lane").count() == 2
 
 
 def test_runs_come_from_the_library_and_from_inspect(visit: Visit, tmp_path: Path) -> None:
@@ -146,7 +150,7 @@ def test_runs_come_from_the_library_and_from_inspect(visit: Visit, tmp_path: Pat
     for identity in ids:
         visit.page.click(f"tr[data-id='{identity}'] .lib-beside")
         visit.page.wait_for_selector(".lib-toast button")
-    assert "is in Compare now" in visit.page.inner_text(".lib-toast")
+    assert "Added to Compare" in visit.page.inner_text(".lib-toast")
     visit.page.click(".lib-toast button")
     visit.page.wait_for_function("document.querySelectorAll('.cp-lane .dv-canvas').length === 2")
     visit.page.wait_for_function("location.search.includes('compare=')")

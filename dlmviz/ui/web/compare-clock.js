@@ -47,7 +47,7 @@ export function makeClock(store, choose) {
   const label = el("output", { className: "dv-label cp-now" });
   const speed = el("select", { className: "dv-select", "aria-label": say("compare.speed"), onchange: () => store.set({ speed: Number(speed.value) }) },
     ...SPEEDS.map((rate) => el("option", { value: rate }, many("compare.rate", rate))));
-  const radios = CLOCKS.map((name) => el("input", { type: "radio", name: "cp-clock", value: name, onchange: () => choose(name) }));
+  const radios = CLOCKS.map((name) => el("input", { type: "radio", name: "cp-clock", value: name, checked: name === store.state.clock, onchange: () => choose(name) }));
   const clocks = el("fieldset", { className: "cp-clocks" }, el("legend", {}, say("compare.clock")),
     ...radios.map((radio) => el("label", { title: say(`compare.clock.${radio.value}.means`) }, radio, el("span", {}, say(`compare.clock.${radio.value}`)))));
   const bar = el("div", { className: "dv-transport cp-bar", role: "group", "aria-label": say("compare.clock.label") }, slider,

@@ -103,13 +103,14 @@ async function seen(page) {
 async function open(page, named) {
   const told = await page.form.fill();
   if (!told) { page.opened = null; return; }
+  if (!page.touched) page.form.share(told.spec);
   if (named !== null) {
     await fill(page, named.split(",").slice(0, told.most));
     go(page);
   } else if (!page.lanes.length) {
     await fill(page, told.starts);
   }
-  while (page.lanes.length < 2) add(page, page.lanes[0]?.spec ?? told.spec);
+  while (page.lanes.length < 2) add(page, page.lanes[0]?.run ? page.lanes[0].spec : { ...told.spec, sampler: page.lanes.length ? "fast_dllm" : "llada" });
   page.draw();
 }
 
