@@ -21,7 +21,7 @@ from dlmviz.types import RECORDABLE, DecodeError, InputError, RunSpec, Trace
 HELP = {
     "prompt": "what the model is asked; [MASK] or [MASK:12] in it is filled in",
     "model": "tiny, tiny-early, exact, a folder or a hub id",
-    "adapter": "folder of a LoRA adapter",
+    "adapter": "folder of a LoRA adapter, or distilled: the one of tiny",
     "gen_length": "tokens to generate",
     "block_length": "tokens of a block; must divide the generation length",
     "sampler": "the rule that chooses what is committed",

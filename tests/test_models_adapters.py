@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from pathlib import Path
@@ -9,12 +10,13 @@ from typing import Any
 
 import pytest
 import torch
-from peft import LoraConfig, get_peft_model
+from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file, save_file
 
 from dlmviz.models import load
-from dlmviz.models.adapters import adapt
+from dlmviz.models.adapters import adapt, located
 from dlmviz.models.llada import LAYER, LladaForMaskedLM
+from dlmviz.store.adapters import CARD, identity, read_card
 from dlmviz.types import InputError
 from tests.small_models import DREAM, LLADA, tokens
 
@@ -36,6 +38,24 @@ def train(folder: Path, targets: list[str], steps: int = 2) -> Any:
         optimizer.step()
     wrapped.save_pretrained(folder)
     return network.eval()
+
+
+def test_the_adapter_that_comes_with_dlmviz_opens_by_its_name_and_in_stock_peft() -> None:
+    base, student = load("tiny", device="cpu"), load("tiny", adapter="distilled", device="cpu")
+    folder = located("distilled")
+    assert student.fingerprint != base.fingerprint
+    assert student.fingerprint == load("tiny", adapter=str(folder), device="cpu").fingerprint
+    assert sum(f.stat().st_size for f in folder.iterdir()) < 6_000_000
+    canvas = torch.tensor([base.encode("Name a country.") + [base.special.mask] * 8])
+    stock = PeftModel.from_pretrained(copy.deepcopy(base.network), folder)
+    with torch.no_grad():
+        torch.testing.assert_close(stock(canvas).logits, student.network(canvas).logits)
+        assert not torch.equal(stock(canvas).logits, base.network(canvas).logits)
+    assert located("somewhere/distilled") == Path("somewhere/distilled")
+    card = read_card(folder / CARD)
+    assert card is not None
+    assert (card.id, card.base_model) == (identity(folder), "tiny")
+    assert card.base_fingerprint == base.fingerprint
 
 
 def as_original(folder: Path, targets: list[str]) -> None:

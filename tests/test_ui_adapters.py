@@ -49,6 +49,16 @@ def test_inspect_offers_the_adapters_of_its_model_and_forgets_those_of_others(
     assert "KL" not in adapters.title(early)
 
 
+def test_the_adapter_of_the_repository_is_offered_by_its_name_and_marked(shelves: Shelves) -> None:
+    made(shelves, "one")
+    told, typed = adapters.offered(shelves, "tiny", "distilled")
+    *_, (words, identity) = told["choices"]
+    assert words == "distilled, all tasks · dlmviz · KL 0.0847"
+    assert (told["value"], typed) == (identity, "distilled")
+    assert adapters.folder_of(shelves, identity) == "distilled"
+    assert adapters.offered(shelves, "tiny-early", "distilled")[1] == ""
+
+
 def test_another_page_chooses_model_adapter_prompt_and_lengths_at_once(shelves: Shelves) -> None:
     card, place = made(shelves, "one", base_model="tiny-early")
     sample = {"prompt": HOSTILE, "gen_length": 64, "block_length": 32}

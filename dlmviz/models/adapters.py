@@ -21,15 +21,17 @@ from dlmviz.models.transformer import TransformerDenoiser
 from dlmviz.types import InputError
 
 WEIGHTS = "adapter_model.safetensors"
+BUNDLED = ("distilled",)  # names of adapters that come with dlmviz
 
 
 def adapt(model: TransformerDenoiser, folder: str) -> TransformerDenoiser:
     """A new Denoiser: `model` with the adapter in `folder`; base weights are shared, not changed.
 
-    Adapters made on LLaDA's original class are translated to our module names. Raises InputError
-    where any tensor is left over, missing or mis-shaped.
+    `folder` may be the name of an adapter that comes with dlmviz: distilled, for tiny. Adapters
+    made on LLaDA's original class are translated to our module names. Raises InputError where any
+    tensor is left over, missing or mis-shaped.
     """
-    path = Path(folder).expanduser()
+    path = located(folder)
     config, tensors = read(path)
     shared = {id(p): p for p in (*model.network.parameters(), *model.network.buffers())}
     network = copy.deepcopy(model.network, shared)
@@ -47,6 +49,15 @@ def adapt(model: TransformerDenoiser, folder: str) -> TransformerDenoiser:
         digest.update((path / name).read_bytes())
     network.to(model.device).eval().requires_grad_(False)
     return dataclasses.replace(model, network=network, fingerprint=digest.hexdigest())
+
+
+def located(name: str) -> Path:
+    """The folder of an adapter: of one that comes with dlmviz by its name, else the one given."""
+    for root in Path(__file__).resolve().parents[2:0:-1]:  # a clone, or an installed package
+        folder = root / "assets" / "adapters" / name
+        if name in BUNDLED and folder.is_dir():
+            return folder
+    return Path(name).expanduser()
 
 
 def read(path: Path) -> tuple[LoraConfig, dict[str, torch.Tensor]]:

@@ -7,7 +7,6 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,7 +15,7 @@ from peft import set_peft_model_state_dict as set_state
 from peft.tuners.lora import LoraLayer
 from torch import Tensor
 
-from dlmviz.models.adapters import read
+from dlmviz.models.adapters import located, read
 from dlmviz.models.transformer import TransformerDenoiser
 from dlmviz.types import Prediction
 
@@ -52,7 +51,7 @@ def mix(model: TransformerDenoiser, folders: Sequence[str]) -> Mixed | None:
     Only plain LoRA can be told apart inside a layer: layers that are replaced or trained whole,
     and what DoRA makes of a layer's weights, leave no place for a sequence without it.
     """
-    found = {folder: read(Path(folder).expanduser()) for folder in folders}
+    found = {folder: read(located(folder)) for folder in folders}
     if not all(plain(config) for config, _ in found.values()):
         return None
     shared = {id(p): p for p in (*model.network.parameters(), *model.network.buffers())}

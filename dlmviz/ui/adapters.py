@@ -73,9 +73,9 @@ def offered(shelves: Shelves, model: str, typed: str) -> tuple[Any, str]:
     """
     found = kept(shelves)
     own = [pair for pair in found if pair[1].base_model == model][:MOST]
-    folders = {str(folder): card.id for folder, card in own}
-    stays = typed in folders or typed not in {str(folder) for folder, _ in found}
-    choices = [NONE, *((title(card), card.id) for _, card in own)]
+    folders = {written(folder): card.id for folder, card in own}
+    stays = typed in folders or typed not in {written(folder) for folder, _ in found}
+    choices = [NONE, *((title(card, bundled(folder)), card.id) for folder, card in own)]
     value = folders.get(typed, "")
     return gr.update(choices=choices, value=value, visible=bool(own)), typed if stays else ""
 
@@ -101,12 +101,25 @@ def kept(shelves: Shelves) -> Kept:
 
 
 def folder_of(shelves: Shelves, identity: str) -> str:
-    """Where an adapter lies; "" where there is none of that id."""
-    return next((str(folder) for folder, card in kept(shelves) if card.id == identity), "")
+    """What stands in the field for an adapter; "" where there is none of that id."""
+    return next((written(folder) for folder, card in kept(shelves) if card.id == identity), "")
 
 
-def title(card: AdapterCard) -> str:
-    """Title, moment and held-out KL of an adapter."""
+def bundled(folder: Path) -> bool:
+    """Whether an adapter comes with the repository, and not from a job."""
+    return folder.parent == BUNDLED
+
+
+def written(folder: Path) -> str:
+    """How an adapter is named: by its folder, one of the repository by its name alone."""
+    return folder.name if bundled(folder) else str(folder)
+
+
+def title(card: AdapterCard, ours: bool = False) -> str:
+    """Title, origin and held-out KL of an adapter; the origin of what comes with dlmviz is that,
+    of all others the moment they were made.
+    """
     when = time.strftime("%d %b %H:%M", time.localtime(card.created))
+    when = "dlmviz" if ours else when
     kl = "" if card.final_kl is None else f" · KL {card.final_kl:.3g}"
     return f"{card.title[:60]} · {when}{kl}"
