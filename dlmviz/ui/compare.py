@@ -127,8 +127,13 @@ def described(shelves: Shelves) -> dict[str, Any]:
         for entry in menu()
     ]
     kept = [
-        {"id": c.id, "title": adapters.title(c), "model": c.base_model, "folder": str(folder)}
-        for folder, c in adapters.kept(shelves)
+        {
+            "id": card.id,
+            "title": adapters.title(card, adapters.bundled(folder)),
+            "model": card.base_model,
+            "folder": adapters.written(folder),
+        }
+        for folder, card in adapters.kept(shelves)
     ]
     bundled = {run["id"] for run in shelves.bundled()}
     return {
