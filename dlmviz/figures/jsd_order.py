@@ -24,8 +24,8 @@ def figures(tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
             "block",
             "series",
             "rho",
-            "JSD and order: above 0, what depends on context is written earlier",
-            "Spearman rho(JSD, −step)",
+            "JSD against order, by block",
+            "rho(JSD, −step); above 0: JSD early",
         ),
         "Step by quantile of JSD": _quantiles(tables["Step by quantile"]),
         "Every run": _strip(tables["Runs"]),
@@ -73,4 +73,4 @@ def _strip(table: pd.DataFrame) -> go.Figure:
             )
         )
     y = {"showticklabels": False, "showgrid": False}
-    return chart(traces, "Every run", "Spearman rho(JSD, −step) of the run", y, height=360)
+    return chart(traces, "Every run", "rho(JSD, −step) of the run", y, height=360)

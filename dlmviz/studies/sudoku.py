@@ -96,6 +96,6 @@ def figure(table: pd.DataFrame) -> Any:
         "quarter",
         "arm",
         "difficulty",
-        "Sudoku: difficulty of the blanks, in the order of filling",
+        "Sudoku: difficulty in order of filling",
         "symbols left open by the clues",
     )

@@ -16,6 +16,7 @@ with no_stubs():
     import gradio as gr
 
 from dlmviz.ui import (
+    analyse,
     animation,
     bundle,
     compare,
@@ -42,6 +43,7 @@ def build(shelf: shelves.Shelves) -> gr.Blocks:
         inspect.page(shelf)
         compare.page(shelf)
         library.page()
+        analyse.page()
         distil.page()
     demo.queue(default_concurrency_limit=4, max_size=32)
     return demo
@@ -73,6 +75,7 @@ def launch(host: str, port: int, store: str | Path) -> None:
                     *learn.routes(shelf),
                     *distil.routes(shelf),
                     *compare.routes(shelf),
+                    *analyse.routes(shelf),
                 ],
                 "middleware": shelves.middleware(),
             },

@@ -22,7 +22,7 @@ from dlmviz.ui import words
 WEB = Path(__file__).parent / "web"
 SHEETS = (
     *("page", "canvas", "panels", "selection", "edit", "depend", "snapshots"),
-    *("library", "animation", "present", "distil", "compare"),
+    *("library", "animation", "present", "distil", "compare", "analyse"),
 )
 STARTS = ("page.js", "tour.js", "standalone.js", "compare-alone.js")  # modules that nothing imports
 IMPORT = re.compile(

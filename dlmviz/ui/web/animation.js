@@ -3,15 +3,15 @@
 
 import { el, named } from "./dom.js";
 import { percent } from "./palette.js";
+import { plotly } from "./plotly.js";
 import { language, say, translated } from "./say.js";
 import { choose, goTo } from "./store.js";
 
 const FIGURES = new URL("dlmviz/figure/order/", document.baseURI).href;
-const SCRIPT = new URL("dlmviz/plotly.js", document.baseURI).href;
 const AT_ONCE = { mode: "immediate", transition: { duration: 0 }, frame: { duration: 0, redraw: true } };
 const TOTAL = 8000, QUICKEST = 60, SLOWEST = 800; // [ms] of a whole run, and of one step
 
-let PL = null; // our own Plotly: another one on the page may take over window.Plotly later
+let PL = null; // our own Plotly, once it is there
 
 export function makeAnimation(store) {
   const parts = build();
@@ -155,21 +155,8 @@ async function fetched(id, query) {
   const answer = await fetch(FIGURES + encodeURIComponent(id) + query);
   const made = await answer.json();
   if (made.problem) return made;
-  PL ??= await script(made.version);
+  PL ??= await plotly(made.version);
   return made;
-}
-
-/** Our own Plotly. What another component keeps in window.Plotly stays there. */
-async function script(version) {
-  const theirs = window.Plotly;
-  await new Promise((resolve, reject) => {
-    const fail = () => reject(new Error(say("film.script")));
-    document.head.append(el("script", { src: `${SCRIPT}?v=${encodeURIComponent(version)}`, onload: resolve, onerror: fail }));
-  });
-  const ours = window.Plotly;
-  if (ours?.version !== version) throw new Error(say("film.version", { needed: version, came: ours?.version }));
-  if (theirs) window.Plotly = theirs;
-  return ours;
 }
 
 /** One row a step: what was written where, how surely, and what was taken back. */

@@ -9,13 +9,14 @@ import { around, locale, many, say, translated } from "./say.js";
 const MARKS = { queued: "◷", running: "▶", stopping: "…", stopped: "■", done: "✓", failed: "✗" };
 const WORDS = {
   state: Object.keys(MARKS), unit: ["answers", "steps", "runs"],
-  stage: ["loading", "answers", "held-out answers", "training", "evaluation", "keeping"],
+  stage: ["loading", "answers", "held-out answers", "training", "evaluation", "keeping", "runs", "figures"],
 };
 
-export function makeList(page) {
+/** `kind` is the page whose words it uses: distil, or analyse. */
+export function makeList(page, kind = "distil") {
   const rows = new Map(), place = el("ul", { className: "di-list" });
-  const empty = el("div", { className: "di-none" }, el("p", {}, say("distil.none")),
-    el("ol", {}, ...[1, 2, 3, 4].map((part) => el("li", {}, say(`distil.story.${part}`)))));
+  const empty = el("div", { className: "di-none" }, el("p", {}, say(`${kind}.none`)),
+    el("ol", {}, ...[1, 2, 3, 4].map((part) => el("li", {}, say(`${kind}.story.${part}`)))));
   const spoken = el("p", { className: "di-unseen", role: "status" });
   const node = el("section", { className: "di-panel", "aria-label": say("distil.jobs") }, el("h3", {}, say("distil.jobs")), empty, place, spoken);
   const mark = (id) => { for (const [key, row] of rows) row.mark(key === id); };
@@ -23,7 +24,7 @@ export function makeList(page) {
     empty.hidden = jobs.length > 0;
     for (const [id, row] of rows) if (!jobs.some((job) => job.id === id)) { row.node.remove(); rows.delete(id); }
     jobs.forEach((job, at) => {
-      const known = rows.get(job.id), row = known ?? makeRow(page, job);
+      const known = rows.get(job.id), row = known ?? makeRow(page, job, kind);
       rows.set(job.id, row);
       if (place.children[at] !== row.node) place.insertBefore(row.node, place.children[at] ?? null);
       if (known && known.state !== job.state) spoken.textContent = `${job.title}: ${stateOf(job)}. ${translated(job.problem)}`;
@@ -34,7 +35,7 @@ export function makeList(page) {
   return { node, show, mark };
 }
 
-function makeRow(page, { id }) {
+function makeRow(page, { id }, kind) {
   const open = el("button", { type: "button", className: "di-open", onclick: () => page.choose(id, { focus: true }) });
   const state = el("span", { className: "di-state" }), stage = el("span", { className: "di-stage" });
   const bar = el("progress", { className: "di-bar", max: 1, "aria-label": say("distil.bar") });
@@ -43,7 +44,7 @@ function makeRow(page, { id }) {
   const row = { node, state: null, allowed: "", mark: (on) => (on ? open.setAttribute("aria-current", "true") : open.removeAttribute("aria-current")) };
   row.show = (job, now) => {
     set(open, job.title);
-    set(about, say("distil.row", job.about));
+    set(about, say(`${kind}.row`, job.about));
     row.state = node.dataset.state = job.state;
     set(state, stateOf(job));
     set(stage, far(job));

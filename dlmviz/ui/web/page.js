@@ -1,6 +1,7 @@
 // What the components of the main page mount, by name. `part` is what gradio gives a component's
 // script: its element, its properties, and the functions that watch and trigger them.
 
+import { mount as analyse } from "./analyse.js";
 import { mount as compare } from "./compare.js";
 import { mount as distil } from "./distil.js";
 import { mend } from "./form.js";
@@ -9,6 +10,7 @@ import { mount as run } from "./main.js";
 import { mount as tabs } from "./tabs.js";
 
 export const pages = {
+  analyse: ({ element }) => analyse(element),
   compare: ({ element, props, watch, trigger }) => compare(element, props, watch, trigger),
   distil: ({ element }) => distil(element),
   form: ({ element }) => mend(element.closest("#ask")),

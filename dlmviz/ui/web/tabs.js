@@ -3,7 +3,7 @@
 import { el } from "./dom.js";
 import { say } from "./say.js";
 
-const PAGES = ["inspect", "compare", "library", "distil"];
+const PAGES = ["inspect", "compare", "analyse", "library", "distil"];
 export const tabs = PAGES;
 
 /** Fills the bar once. `?tab=library` in the address opens the Library. */
