@@ -208,6 +208,7 @@ def test_the_panel_can_be_used_from_the_keyboard(visit: Visit, tmp_path: Path) -
     visit.press("Tab", "Tab", "ArrowRight", "ArrowRight")
     visit.page.wait_for_selector('.dv-film[data-frame="2"]')
     visit.page.locator(".dv-film .dv-twin summary").press("Enter")
+    visit.page.wait_for_selector(".dv-film tbody tr")  # the table is filled once it is open
     rows = visit.page.locator(".dv-film tbody tr").all_inner_texts()
     assert rows[1].split("\t") == ["2", "the at 2 (96.9 %)", "–"]
 
