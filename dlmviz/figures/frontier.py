@@ -13,7 +13,7 @@ from dlmviz.figures.template import EDGE
 if TYPE_CHECKING:
     import pandas as pd
 
-TICKS = [m * 10**e for e in range(4) for m in (1, 2, 3, 5)]
+TICKS = [m * 10**e for e in range(4) for m in (1, 1.5, 2, 3, 4, 6, 8)]
 
 
 def figures(tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
@@ -56,4 +56,5 @@ def _figure(task: str, table: pd.DataFrame, samplers: list[str]) -> go.Figure:
             )
         )
     x = {"title": {"text": "mean forwards a run [NFE]"}, "type": "log", "tickvals": TICKS}
-    return chart(traces, f"Accuracy against forwards: {task}", x, "right answers [%]", height=520)
+    y = {"title": {"text": "right answers [%]"}, "range": [-4, 104]}
+    return chart(traces, f"Accuracy against forwards: {task}", x, y, height=520)

@@ -206,17 +206,14 @@ def verdict(tables: Tables) -> str:
             low, high = shown(line["speedup_low"], 1), shown(line["speedup_high"], 1)
             ratio = f"{shown(line['speedup'], 1)} [{low}, {high}]"
             told.append(f"{line['task']}: {line['arm']} {ratio} times")
+    start = "Holds" if len(held) == len(names) else "Holds in part" if held else "Does not hold"
+    said = f"{start}: DAPD is on the front of {len(held)} of {len(names)} tasks"
     if "dapd" not in {*table["sampler"]}:
-        start = "Not asked, for want of dapd"
-    else:
-        start = (
-            "Holds" if len(held) == len(names) else "Does not hold" if not held else "Holds in part"
-        )
+        said = "Not asked, for want of dapd"
     fronts = "; ".join(f"{task}: {', '.join(front[task])}" for task in names)
     least = int(table["n"].min())
     return (
-        f"{start}: DAPD is on the front of {len(held)} of {len(names)} tasks "
-        f"(n {least} prompts at least; fronts: {fronts}). "
+        f"{said} (n {least} prompts at least; fronts: {fronts}). "
         f"Fewer forwards than one token a step at equal accuracy: {'; '.join(told) or 'none'}."
     )
 
