@@ -3,7 +3,7 @@
     python -m benchmarks.toy_card FOLDER
 
 FOLDER is what `python -m benchmarks.toy train` wrote and `measure` measured. Taken is the seed in
-natural order whose AUC is the median one, so that it is like the others.
+natural order with the least held-out loss, whatever its attention says.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 from safetensors.torch import load_file
 
@@ -34,9 +33,10 @@ dlmviz decode --model toy --prompt "2 [MASK] 3 [MASK:6]" --gen-length 0 --sample
 dlmviz study toy
 ```
 
-It is one of {seeds} models of DAPD's toy experiment (arXiv 2603.12996, section 3.2) trained
-here from scratch, the one whose AUC is the median of those in natural order. The paper's exact
-constraint was lost in print, so ours is the one above.
+It is one of {seeds} models of DAPD's toy experiment (arXiv 2603.12996, section 3.2) trained here
+from scratch in one go, the one in natural order with the least held-out loss. The paper's exact
+constraint was lost in print, so ours is the one above. Not all models converge: many stop at the
+parities of the sums, and attention finds fewer edges where places are shuffled.
 
 | | this model | paper, mean of its seeds |
 |---|---|---|
@@ -55,11 +55,6 @@ Trained {steps:,} steps of {batch} chains with Muon, rate {lr}, seed {seed}, by
 """
 
 
-def median(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """The row with the median AUC, the lower one of two."""
-    return sorted(rows, key=lambda row: row["auc"])[(len(rows) - 1) // 2]
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder", type=Path)
@@ -67,7 +62,7 @@ def main() -> int:
     told = json.loads((folder / CURVE).read_text())
     found = json.loads((results_file.RESULTS / "toy.json").read_text())["data"]
     own = [row for row in found["models"] if row["run"] == folder.name]
-    row = median([row for row in own if row["order"] == ORDERS[0]])
+    row = min((row for row in own if row["order"] == ORDERS[0]), key=lambda row: row["loss"])
     at = told["seeds"].index(row["seed"])  # natural orders come first in the stack
     shape = Shape(**told["shape"])
     weights = saving.only(load_file(folder / WEIGHTS), at)
