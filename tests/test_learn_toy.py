@@ -209,3 +209,17 @@ def test_a_small_model_of_the_experiment_has_the_parameters_it_says() -> None:
     weights = stack.new(shape, range(2))
     assert sum(w.numel() for w in weights.values()) == 2 * shape.parameters == 2 * 107_232
     assert np.isclose(shape.theta, 100)
+
+
+def test_the_built_in_toy_writes_chains_that_keep_their_constraints() -> None:
+    model = dlmviz.load("toy", device="cpu")
+    texts = []
+    for seed in range(6):
+        spec = RunSpec(
+            prompt="[MASK:9]", gen_length=0, sampler="random", temperature=1.0, seed=seed
+        )
+        texts.append(dlmviz.decode(model, spec).text)
+    x = torch.tensor([[int(word) for word in text.split()] for text in texts])
+    assert x.shape == (6, 9)
+    assert chain.hold(x, 4).double().mean() > 0.9
+    assert len(set(texts)) == 6
