@@ -74,7 +74,8 @@ function keepAddress(store) {
   };
   store.on((state, changed) => {
     if (!["run", "step", "pos", "metric", "selection", "playing", "live", "finished"].some((key) => changed.has(key))) return;
-    if (!timer && !state.playing && !state.live) timer = setTimeout(write, PAUSE);
+    clearTimeout(timer); // browsers refuse an address that changes with every step of a held key
+    timer = state.playing || state.live ? 0 : setTimeout(write, PAUSE);
   });
   window.addEventListener("dlmviz:tab", ({ detail }) => { if (detail === "inspect") write(); });
   window.addEventListener("hashchange", () => go(store, location.hash)); // somebody edited the address
