@@ -161,6 +161,7 @@ def test_tables_average_a_runs_looks_and_then_runs() -> None:
     steps = made[dependence.STEPS].set_index(["scores", "revealed"])["auc"]
     assert steps[looks.LAST, "0 %"] == 0.625
     assert steps[looks.LAST, "50 %"] == 0.5
+    assert list(steps.index.get_level_values(1)) == ["0 %"] * 3 + ["50 %"]
     against = made[dependence.INFLUENCE].set_index("scores")
     assert against.loc[looks.LAST, "rho"] == 0.25
     assert against.loc[looks.MEASURED, "asymmetry"] == 0.125

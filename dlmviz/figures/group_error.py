@@ -13,13 +13,14 @@ from dlmviz.figures.spread import grouped
 if TYPE_CHECKING:
     import pandas as pd
 
+ENOUGH = 10  # groups, to be worth a figure
 LOST = "KL(joint ‖ product) [bits]"
 
 
 def figures(
     runs: pd.DataFrame, curve: pd.DataFrame, groups: pd.DataFrame, proxies: Mapping[str, str]
 ) -> dict[str, go.Figure]:
-    """Title -> figure; a proxy that no group has is left out."""
+    """Title -> figure; a proxy that fewer than `ENOUGH` groups have is left out."""
     made = {
         "Bits a run": _bits(runs),
         "Over the decode": grouped(
@@ -27,7 +28,7 @@ def figures(
         ),
     }
     for name, told in proxies.items():
-        if len(groups) and groups[name].notna().any():
+        if len(groups) and groups[name].notna().sum() >= ENOUGH:
             made[f"Groups by {told}"] = _against(groups, name, told, runs["arm"].tolist())
     return made
 

@@ -72,7 +72,7 @@ def tables(rows: Sequence[Row], settings: Settings) -> dict[str, pd.DataFrame]:
     true = frame[frame["asymmetry"].notna()]
     return {
         TASKS: _means(frame, ["task", "arm", "scores"], ("auc", "ratio", "ovr")),
-        STEPS: _means(frame.sort_values("share"), ["task", "scores", "revealed"], ("auc", "ovr")),
+        STEPS: _in_order(_means(frame, ["task", "scores", "revealed"], ("auc", "ovr"))),
         INFLUENCE: pd.concat(
             [
                 _means(known, ["task", "scores"], ("rho",)),
@@ -81,6 +81,17 @@ def tables(rows: Sequence[Row], settings: Settings) -> dict[str, pd.DataFrame]:
             ignore_index=True,
         ),
     }
+
+
+def _in_order(table: pd.DataFrame) -> pd.DataFrame:
+    """By task, then by what is revealed; scores stay in the order of the predictors."""
+    tasks = {task: at for at, task in enumerate(dict.fromkeys(table["task"]))}
+    place = [
+        (tasks[task], int(revealed.removesuffix(" %")))
+        for task, revealed in zip(table["task"], table["revealed"], strict=True)
+    ]
+    order = sorted(range(len(table)), key=place.__getitem__)
+    return table.iloc[order].reset_index(drop=True)
 
 
 def _means(frame: pd.DataFrame, by: list[str], names: Sequence[str]) -> pd.DataFrame:
@@ -101,7 +112,7 @@ def _means(frame: pd.DataFrame, by: list[str], names: Sequence[str]) -> pd.DataF
 def figures(tables: Tables) -> dict[str, Any]:
     """AUC and OVR by task and predictor, AUC over the decode, correlation with influence."""
     by_task, steps, against = (tables[name] for name in (TASKS, STEPS, INFLUENCE))
-    steps = steps.assign(place=steps["task"] + ", " + steps["revealed"] + " revealed")
+    steps = steps.assign(place=steps["task"] + "<br>" + steps["revealed"])
     rho = against[against["rho"].notna()] if len(against) else against
     made = {
         "AUC by task": spread.grouped(
@@ -111,7 +122,12 @@ def figures(tables: Tables) -> dict[str, Any]:
             by_task, "task", "scores", "ovr", "Degrees in the wrong order", "OVR [share of pairs]"
         ),
         "AUC over the decode": spread.grouped(
-            steps, "place", "scores", "auc", "Edges found over the decode", "AUC [0.5 is chance]"
+            steps,
+            "place",
+            "scores",
+            "auc",
+            "Edges found by what is revealed",
+            "AUC [0.5 is chance]",
         ),
     }
     if len(rho):
