@@ -265,7 +265,9 @@ def main() -> int:
     one.add_argument("--seeds", type=int, default=12)
     one.add_argument("--first", type=int, default=0, help="the first seed")
     one.add_argument("--orders", nargs="+", choices=ORDERS, default=list(ORDERS))
-    one.add_argument("--symbols", type=int, default=4, help="K; of 4, models may learn the parities only")
+    one.add_argument(
+        "--symbols", type=int, default=4, help="K; of 4, models may learn the parities only"
+    )
     one.add_argument("--steps", type=int, default=20_000)
     one.add_argument("--batch", type=int, default=128, help="chains a model and step")
     one.add_argument("--lr", type=float, default=1e-2)
