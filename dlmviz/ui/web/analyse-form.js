@@ -5,7 +5,7 @@ import { el } from "./dom.js";
 import { say } from "./say.js";
 
 export function makeForm(page) {
-  const node = el("form", { className: "di-panel di-form", "aria-label": say("analyse.new"), noValidate: true, onsubmit: (event) => { event.preventDefault(); begin(view); } });
+  const node = el("form", { className: "di-panel di-form", "aria-label": say("analyse.new"), noValidate: true, onsubmit: (event) => { event.preventDefault(); begin(view); } }, el("p", { className: "di-quiet" }, say("page.loading")));
   const view = { page, node, asked: false, study: null, drafts: new Map() };
   return { node, fill: () => fill(view) };
 }

@@ -8,7 +8,7 @@ import { around, decimal, many, say } from "./say.js";
 const GROUPS = ["prompts", "training", "scores"];
 
 export function makeForm(page) {
-  const node = el("form", { className: "di-panel di-form", "aria-label": say("distil.new"), noValidate: true, onsubmit: (event) => { event.preventDefault(); begin(view); } });
+  const node = el("form", { className: "di-panel di-form", "aria-label": say("distil.new"), noValidate: true, onsubmit: (event) => { event.preventDefault(); begin(view); } }, el("p", { className: "di-quiet" }, say("page.loading")));
   const view = { page, node, fields: new Map(), drafts: new Map(), preset: null, asked: false };
   dropping(view);
   return {
