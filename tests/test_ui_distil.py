@@ -168,7 +168,9 @@ def test_a_look_tells_all_jobs_and_goes_on_from_the_cursor(
     curve.write_text('{"step": 1, "loss": 2.5}\n{"step": 2, "loss": NaN}\n{"step": 3')
     told = look(client, first)
     assert [row["id"] for row in told["jobs"]] == [second, first]
-    assert told["jobs"][1]["about"] == {"model": "tiny-early", "source": "lists", "steps": "40"}
+    demo = PRESETS["demo"]
+    about = {"model": demo.model, "source": demo.tasks[0], "steps": str(demo.settings.steps)}
+    assert told["jobs"][1]["about"] == about
     assert told["open"]
     assert told["chosen"]["rows"] == [{"step": 1, "loss": 2.5}, {"step": 2, "loss": None}]
     cursor = told["chosen"]["cursor"]
