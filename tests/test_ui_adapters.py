@@ -34,12 +34,12 @@ def test_inspect_offers_the_adapters_of_its_model_and_forgets_those_of_others(
     monkeypatch.setattr(adapters, "BUNDLED", shelves.gallery)
     assert adapters.offered(shelves, "tiny", "")[0]["visible"] is False
     one, place = made(shelves, "one")
-    early, _ = made(shelves, "two", base_model="tiny-early", final_kl=None)
+    early, other = made(shelves, "two", base_model="tiny-early", final_kl=None)
     told, typed = adapters.offered(shelves, "tiny", place)
-    assert [value for _, value in told["choices"]] == ["", one.id]
-    assert (told["value"], typed, told["visible"]) == (one.id, place, True)
+    assert [value for _, value in told["choices"]] == ["", place]
+    assert (told["value"], typed, told["visible"]) == (place, place, True)
     told, typed = adapters.offered(shelves, "tiny-early", place)
-    assert [value for _, value in told["choices"]] == ["", early.id]
+    assert [value for _, value in told["choices"]] == ["", other]
     assert (told["value"], typed) == ("", "")
     told, typed = adapters.offered(shelves, "tiny-early", "/my/own/lora")
     assert (told["value"], typed) == ("", "/my/own/lora")
@@ -52,10 +52,8 @@ def test_inspect_offers_the_adapters_of_its_model_and_forgets_those_of_others(
 def test_the_adapter_of_the_repository_is_offered_by_its_name_and_marked(shelves: Shelves) -> None:
     made(shelves, "one")
     told, typed = adapters.offered(shelves, "tiny", "distilled")
-    *_, (words, identity) = told["choices"]
-    assert words == "distilled, all tasks · dlmviz · KL 0.0847"
-    assert (told["value"], typed) == (identity, "distilled")
-    assert adapters.folder_of(shelves, identity) == "distilled"
+    assert told["choices"][-1] == ("distilled, all tasks · dlmviz · KL 0.0847", "distilled")
+    assert (told["value"], typed) == ("distilled", "distilled")
     assert adapters.offered(shelves, "tiny-early", "distilled")[1] == ""
 
 
@@ -64,7 +62,7 @@ def test_another_page_chooses_model_adapter_prompt_and_lengths_at_once(shelves: 
     sample = {"prompt": HOSTILE, "gen_length": 64, "block_length": 32}
     asked = {"adapter": card.id, "model": "tiny-early", **sample}
     model, other, radio, folder, prompt, length, block, example = adapters.told(shelves, asked)
-    assert (model, other, radio["value"], folder) == ("tiny-early", "", card.id, place)
+    assert (model, other, radio["value"], folder) == ("tiny-early", "", place, place)
     assert (prompt, length, block, example) == (HOSTILE, 64, 32, None)
     assert adapters.told(shelves, {**asked, "model": "my/model"})[1] == "my/model"
     assert adapters.told(shelves, ["no object"])[3] == ""

@@ -52,12 +52,8 @@ def listen(radio: gr.Radio, form: Mapping[str, Any], example: gr.State, shelves:
     def chosen(event: gr.EventData) -> list[Any]:
         return told(shelves, event._data)
 
-    radio.input(
-        lambda identity: folder_of(shelves, identity),
-        inputs=radio,
-        outputs=form["adapter"],
-        **quiet,
-    )
+    # in the browser: whoever presses Decode at once must not be quicker than the server's answer
+    radio.input(None, inputs=radio, outputs=form["adapter"], js="(folder) => folder", **quiet)
     for event in (ear.look, form["model"].input, form["other_model"].blur):
         event(look, inputs=[*model, form["adapter"]], outputs=[radio, form["adapter"]], **quiet)
     lengths = [form["gen_length"], form["block_length"]]
@@ -73,10 +69,10 @@ def offered(shelves: Shelves, model: str, typed: str) -> tuple[Any, str]:
     """
     found = kept(shelves)
     own = [pair for pair in found if pair[1].base_model == model][:MOST]
-    folders = {written(folder): card.id for folder, card in own}
+    folders = [written(folder) for folder, _ in own]
     stays = typed in folders or typed not in {written(folder) for folder, _ in found}
-    choices = [NONE, *((title(card, bundled(folder)), card.id) for folder, card in own)]
-    value = folders.get(typed, "")
+    choices = [NONE, *((title(card, bundled(folder)), written(folder)) for folder, card in own)]
+    value = typed if typed in folders else ""
     return gr.update(choices=choices, value=value, visible=bool(own)), typed if stays else ""
 
 

@@ -76,3 +76,16 @@ def test_a_changed_knob_reaches_the_run_and_an_untouched_one_does_not(visit: Vis
     title = page.inner_text(".dv-watch h2")
     assert "entropy_bound · gamma 0.25" in title
     assert "proxy" not in title
+
+
+def test_an_adapter_that_was_just_chosen_decodes_at_once(visit: Visit) -> None:
+    visit.open()
+    page = visit.page
+    page.get_by_role("button", name="Pairs").click()
+    page.wait_for_function("document.querySelector('#ask textarea').value.length > 5")
+    about = "document.querySelector('.dv-about').innerText.includes('tiny + distilled')"
+    for name, told in (("distilled", about), ("none", f"!{about}")):
+        page.locator("#adapters label", has_text=name).click()
+        page.click("#decode")  # before any answer of the server
+        page.wait_for_function(told, timeout=60_000)
+        page.wait_for_function(LIVE % "false", timeout=60_000)

@@ -158,7 +158,7 @@ function describe(view, run) {
   view.title.textContent = info.title ?? `${spec.sampler}${knobs}`;
   view.look.textContent = info.look ?? "";
   const rule = info.title ? [`${spec.sampler}${knobs}`] : [];
-  view.caption.textContent = [...rule, spec.model, say("run.lengths", { length: spec.gen_length, block: spec.block_length }), say("run.temperature", { x: decimal(spec.temperature) }), say("run.seed", { x: spec.seed })].join(" · ");
+  view.caption.textContent = [...rule, spec.adapter ? `${spec.model} + ${spec.adapter.split(/[\\/]/).at(-1)}` : spec.model, say("run.lengths", { length: spec.gen_length, block: spec.block_length }), say("run.temperature", { x: decimal(spec.temperature) }), say("run.seed", { x: spec.seed })].join(" · ");
   view.save.hidden = !run.id || run.text === null;
   view.save.href = `${RUNS}${encodeURIComponent(run.id)}.npz`;
 }
