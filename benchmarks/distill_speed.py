@@ -2,10 +2,11 @@
 
     python -m benchmarks.distill_speed --processes 1 2
 
-Each number of processes is a run of its own (torchrun, one GPU each). The floor of a step is three
-forwards of the layers and one backward at the rate of a large matrix product measured in the same
-run; frozen weights need no gradient, so a backward costs what a forward costs. The products with
-the vocabulary count at the positions where they are made.
+Each number of processes is a run of its own (torchrun, one GPU each), with plain layers and with
+compiled ones (`--set compile=true` of a distillation). The floor of a step is three forwards of the
+layers and one backward at the rate of a large matrix product measured in the same run; frozen
+weights need no gradient, so a backward costs what a forward costs. The products with the vocabulary
+count at the positions where they are made.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ SHAPES = {
     "toy": {"d_model": 64, "n_layers": 2, "n_heads": 4, "mlp_hidden_size": 96},
 }
 PROMPT = 128  # tokens of the length
+LAYERS = ("plain", "compiled")
 
 
 class Ear:
@@ -115,7 +117,7 @@ def floor_flops(shape: str, length: int, asked: float) -> float:
     return 4 * forward + 4 * head  # looks of both teachers and the student, and its backward
 
 
-def one(shape: str, length: int, steps: int, checkpointing: bool) -> dict[str, Any]:
+def one(shape: str, length: int, steps: int, checkpointing: bool, compiled: bool) -> dict[str, Any]:
     """The numbers of this process."""
     gpu = torch.cuda.is_available()
     rank = int(os.environ.get("LOCAL_RANK", 0))
@@ -138,7 +140,14 @@ def one(shape: str, length: int, steps: int, checkpointing: bool) -> dict[str, A
         )
         for _ in range(8)
     ]
-    settings = Settings(steps=steps, batch=1, save=10**6, checkpointing=checkpointing, tau_tr=0.0)
+    settings = Settings(
+        steps=steps,
+        batch=1,
+        save=10**6,
+        checkpointing=checkpointing,
+        compile=compiled,
+        tau_tr=0.0,
+    )
     if gpu:
         torch.cuda.reset_peak_memory_stats(device)
     ear = Ear()
@@ -152,7 +161,7 @@ def one(shape: str, length: int, steps: int, checkpointing: bool) -> dict[str, A
     }
 
 
-def launched(processes: int, options: argparse.Namespace) -> dict[str, Any]:
+def launched(processes: int, compiled: bool, options: argparse.Namespace) -> dict[str, Any]:
     """What the first of these processes measured."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "told.json"
@@ -162,6 +171,7 @@ def launched(processes: int, options: argparse.Namespace) -> dict[str, Any]:
         command += ["--shape", options.shape, "--length", str(options.length)]
         command += ["--steps", str(options.steps)]
         command += ["--checkpointing"] if options.checkpointing else []
+        command += ["--compiled"] if compiled else []
         subprocess.run(command, check=True, timeout=500)
         told: dict[str, Any] = json.loads(out.read_text())
         return told
@@ -170,33 +180,26 @@ def launched(processes: int, options: argparse.Namespace) -> dict[str, Any]:
 def main() -> int:
     options = parse()
     if options.inside:
-        told = one(options.shape, options.length, options.steps, options.checkpointing)
+        told = one(
+            options.shape, options.length, options.steps, options.checkpointing, options.compiled
+        )
         if int(os.environ.get("RANK", 0)) == 0:
             options.inside.write_text(json.dumps(told))
         return 0
-    runs, gates = {}, []
-    for processes in options.processes:
-        told = launched(processes, options)
-        step = statistics.median(told["seconds"][WARM:])
-        # A block drawn uniformly and half masked: on average half of the answer is asked.
-        asked = (options.length - PROMPT) / 2
-        floor = floor_flops(options.shape, options.length, asked) / told["matmul_rate"]
-        runs[processes] = told | {
-            "step_seconds": step,
-            "tokens_per_second": processes * options.length / step,
-            "floor_seconds": floor,
-            "step_over_floor": step / floor,
-            "memory_gib": told["memory"] / 2**30,
-        }
-        print(processes, {k: v for k, v in runs[processes].items() if k != "seconds"}, flush=True)
-    first = runs[min(runs)]
-    gates.append(
+    runs = {
+        name: {n: measured(n, name == "compiled", options) for n in options.processes}
+        for name in options.layers
+    }
+    first = next(iter(runs.values()))[min(options.processes)]
+    gates = [
         gate("LLaDA-8B shape fits on an 80 GB card, GiB", first["memory_gib"], "<= 74.5",
              first["memory_gib"] <= 74.5)
-    )  # fmt: skip
-    if {1, 2} <= runs.keys():
-        ratio = runs[2]["tokens_per_second"] / runs[1]["tokens_per_second"]
-        gates.append(gate("2-GPU scaling on one host", ratio, ">= 1.8", ratio >= 1.8))
+    ]  # fmt: skip
+    for name, of in runs.items():
+        if {1, 2} <= of.keys():
+            ratio = of[2]["tokens_per_second"] / of[1]["tokens_per_second"]
+            says = f"2-GPU scaling on one host, {name} layers"
+            gates.append(gate(says, ratio, ">= 1.8", ratio >= 1.8))
     data = {"shape": SHAPES[options.shape], "length": options.length, "runs": runs}
     results_file.write(options.out, gates, data, "", options.commit)
     for row in gates:
@@ -204,13 +207,34 @@ def main() -> int:
     return 0 if all(row["pass"] for row in gates) else 1
 
 
+def measured(processes: int, compiled: bool, options: argparse.Namespace) -> dict[str, Any]:
+    """What a run measured, and the floor that its step has."""
+    told = launched(processes, compiled, options)
+    step = statistics.median(told["seconds"][WARM:])
+    # A block drawn uniformly and half masked: on average half of the answer is asked.
+    asked = (options.length - PROMPT) / 2
+    floor = floor_flops(options.shape, options.length, asked) / told["matmul_rate"]
+    told |= {
+        "step_seconds": step,
+        "tokens_per_second": processes * options.length / step,
+        "floor_seconds": floor,
+        "step_over_floor": step / floor,
+        "memory_gib": told["memory"] / 2**30,
+    }
+    shown = {name: value for name, value in told.items() if name != "seconds"}
+    print(processes, "compiled" if compiled else "plain", shown, flush=True)
+    return told
+
+
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--processes", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--shape", choices=SHAPES, default="8b")
     parser.add_argument("--length", type=int, default=1024)
-    parser.add_argument("--steps", type=int, default=23)
+    parser.add_argument("--steps", type=int, default=43)
     parser.add_argument("--checkpointing", action="store_true")
+    parser.add_argument("--layers", nargs="+", choices=("plain", "compiled"), default=LAYERS)
+    parser.add_argument("--compiled", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--inside", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--commit", default="", help="what the files are, where git is not there")
     parser.add_argument("--out", default="distill_speed", help="results/OUT.json")

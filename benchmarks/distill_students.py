@@ -30,6 +30,7 @@ RECIPES: Mapping[str, Mapping[str, Any]] = {
     "two looks, rank 8": TWO | {"rank": 8, "alpha": 8},
     "two looks, full": TWO | {"rank": 0, "lr": 3e-4},
     "four looks": FOUR,
+    "four looks, eos": FOUR | {"eos": True},
     "four looks, block": FOUR | {"scope": "block"},
     "four looks, tau .7": FOUR | {"tau_tr": 0.7},
     "four looks, lr 3e-3": FOUR | {"lr": 3e-3},

@@ -129,6 +129,8 @@ def _pairs(place: Place, name: str, asked: Sequence[Any]) -> list[Any]:
 
 def trained(place: Place, student: Student) -> dict[str, Any]:
     """What became of a student: seconds, held-out KL before and after; its files are in place."""
+    import torch
+
     from dlmviz.learn.distill.loop import train
     from dlmviz.models import load
 
@@ -139,7 +141,8 @@ def trained(place: Place, student: Student) -> dict[str, Any]:
             (pairs if part else held).extend(_pairs(place, student.model, asked))
     model: Any = load(student.model)
     ear = Ear(place.until)
-    end = train(model, pairs, held, student.settings(), out, ear)
+    settings = dataclasses.replace(student.settings(), compile=torch.cuda.is_available())
+    end = train(model, pairs, held, settings, out, ear)
     return {
         "student": student.name,
         "steps": end.step,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 from typing import Any
 
 import numpy as np
@@ -44,14 +45,14 @@ def distiller(model: Any, settings: Settings) -> Distiller:
     )
 
 
-def batch_of(model: Any, settings: Settings) -> Noised:
+def batch_of(model: Any, settings: Settings, longer: int = 0) -> Noised:
     rng = np.random.default_rng(0)
     pairs = [
         Pair(
             rng.integers(0, model.special.mask, n).astype(np.int32),
             rng.integers(0, model.special.mask, 12).astype(np.int32),
         )
-        for n in (3, 5, 2)
+        for n in (3, 5, 2 + 4 * longer)
     ]
     return noised(pairs, range(3), model.special.mask, model.special.eos, settings)
 
@@ -278,6 +279,25 @@ def test_layers_that_are_recomputed_give_the_same_gradients(model: Any) -> None:
         ).train()
         student(batch_of(model, settings)).loss.backward()
         found.append([p.grad for n, p in student.named_parameters() if "lora_B" in n])
+    torch.testing.assert_close(found[0], found[1])
+
+
+def test_compiled_layers_give_the_same_gradients_and_names(
+    model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # This backend traces all that a GPU's does and needs no compiler of C++.
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="aot_eager"))
+    settings = dataclasses.replace(SETTINGS, tau_tr=0.5, dropout=0.0)
+    found = []
+    for compiled in (False, True):
+        student = distiller(
+            dataclasses.replace(model, network=copy.deepcopy(model.network)),
+            dataclasses.replace(settings, compile=compiled),
+        ).train()
+        for number in range(2):  # another length: compiled once more, with the length left open
+            student(batch_of(model, settings, number)).loss.backward()
+        found.append({n: p.grad for n, p in student.named_parameters() if "lora_B" in n})
+    assert list(found[0]) == list(found[1])
     torch.testing.assert_close(found[0], found[1])
 
 

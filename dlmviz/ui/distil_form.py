@@ -51,7 +51,7 @@ FIELDS = (
     *(Field(name) for name in ("held", "tau", "block_length", "batch")),
     *(Field(INNER + name) for name in ("block_length", "batch", "accumulation", "warmup")),
     *(Field(INNER + name) for name in ("cooldown", "weight_decay", "clip", "alpha", "dropout")),
-    *(Field(INNER + name) for name in ("save", "chunk", "checkpointing")),
+    *(Field(INNER + name) for name in ("save", "chunk", "checkpointing", "compile")),
     Field("precision", choices=PRECISIONS),
     Field("settings.seed"),
 )

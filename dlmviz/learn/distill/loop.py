@@ -112,7 +112,10 @@ def train(
     )
     weights = {n: p for n, p in distiller.named_parameters() if p.requires_grad}
     optimizer = torch.optim.AdamW(
-        weights.values(), lr=settings.lr, weight_decay=settings.weight_decay
+        weights.values(),
+        lr=settings.lr,
+        weight_decay=settings.weight_decay,
+        fused=accelerator.device.type == "cuda",
     )
     begin, mark = restore(out, weights, optimizer, settings)
     wrapped = accelerator.prepare_model(distiller)
@@ -182,7 +185,8 @@ def _step(run: _Run, pairs: Sequence[Pair], step: int, listener: Listener) -> No
     norm = accelerator.clip_grad_norm_(list(run.weights.values()), settings.clip)
     run.optimizer.step()
     run.optimizer.zero_grad()
-    means, loss = _means(run, parts), float(torch.stack([p.loss.detach() for p in parts]).mean())
+    own = torch.stack([torch.stack([p.loss.detach() for p in parts]).mean(), norm])
+    means, (loss, length) = _means(run, parts, own)
     if loss != loss:
         raise InputError(f"the loss is not a number at step {step}: lower the learning rate")
     seconds = time.perf_counter() - began
@@ -194,23 +198,32 @@ def _step(run: _Run, pairs: Sequence[Pair], step: int, listener: Listener) -> No
             kl_off=means.off,
             kl=means.all,
             lr=rate,
-            norm=float(norm),
+            norm=length,
             tokens_per_second=tokens * accelerator.num_processes / seconds,
         )
         listener.progress(step + 1)
 
 
-def _means(run: _Run, parts: Sequence[Losses]) -> Means:
-    """Means over these batches, of all processes."""
+def _means(
+    run: _Run, parts: Sequence[Losses], own: Tensor | None = None
+) -> tuple[Means, list[float]]:
+    """(means over these batches of all processes, this process's `own` numbers).
+
+    All are read at once: each reading waits for the device.
+    """
     sums = torch.stack(
         [torch.stack([p.on, p.off, p.kept.double(), p.asked.double()]) for p in parts]
     ).sum(0)
-    on, off, kept, asked = run.accelerator.reduce(sums, "sum").tolist()
-    return Means(
+    every = run.accelerator.reduce(sums, "sum")
+    if own is not None:
+        every = torch.cat([every, own.double()])
+    on, off, kept, asked, *rest = every.tolist()
+    means = Means(
         on / kept if kept else None,
         off / (asked - kept) if asked > kept else None,
         (on + off) / asked if asked else None,
     )
+    return means, rest
 
 
 @torch.no_grad()
@@ -227,7 +240,7 @@ def _measured(run: _Run, held: Sequence[Pair], listener: Listener, step: int) ->
             run.distiller(_batch(run, held, range(s, min(s + size, len(held))), True)) for s in own
         ]
     zero = torch.zeros((), dtype=torch.float64, device=accelerator.device)
-    means = _means(run, parts or [Losses(zero, zero, zero, zero, zero)])
+    means, _ = _means(run, parts or [Losses(zero, zero, zero, zero, zero)])
     run.wrapped.train()  # walks all modules: not at every step
     if accelerator.is_main_process:
         listener.metric(step=step, held_on=means.on, held_off=means.off, held=means.all)
@@ -236,6 +249,8 @@ def _measured(run: _Run, held: Sequence[Pair], listener: Listener, step: int) ->
 
 def _agreed(run: _Run, listener: Listener) -> bool:
     """Whether the first process was asked to stop; the same answer in all."""
+    if run.accelerator.num_processes == 1:
+        return listener.stopping()
     asked = torch.tensor(
         float(run.accelerator.is_main_process and listener.stopping()),
         device=run.accelerator.device,

@@ -1,6 +1,6 @@
 """The canvases x_t that a student is asked about: one active block, all after it masked.
 
-Letters: B rows, T positions, L answer, W block.
+Letters: B rows, T positions, L answer, W block, M masked positions of all rows, N asked ones.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ class Noised:
     weights: Tensor  # float32 [B], 1 / t_hat: length of the answer over the number that is asked
     blocks: Tensor  # int64 [B T], number of a position's block in its answer
     real: Tensor | None  # bool [B T], true at real tokens; None where nothing is padded
+    masks: Tensor  # int64 [2 M], row and position of each mask
+    places: Tensor  # int64 [N], which of these masks are asked
 
 
 def noised(
@@ -49,6 +51,7 @@ def noised(
         masked[i, start:end], asked[i, start:end], real[i, :end] = mask, ask, True
     tokens[masked] = mask_id
     lengths = np.array([len(pair.answer) for pair in pairs])
+    at = np.stack(masked.nonzero())  # here, where looking for them makes no device wait
     return Noised(
         torch.from_numpy(tokens),
         torch.from_numpy(asked),
@@ -56,6 +59,8 @@ def noised(
         torch.from_numpy((lengths / asked.sum(1)).astype(np.float32)),
         torch.from_numpy(blocks),
         None if real.all() else torch.from_numpy(real),
+        torch.from_numpy(at),
+        torch.from_numpy(np.flatnonzero(asked[at[0], at[1]])),
     )
 
 

@@ -87,6 +87,9 @@ class Distiller(nn.Module):
             # Not a child of this module, so that it is neither trained nor saved.
             self.__dict__["frozen"] = copy.deepcopy(network).requires_grad_(False)
             self.network = self.student = network.requires_grad_(True)
+        if settings.compile:
+            for layer in self.network.model.layers:  # all of one shape: compiled once
+                layer.compile()
         if settings.checkpointing:
             self.network.gradient_checkpointing_enable({"use_reentrant": False})
 
@@ -108,7 +111,7 @@ class Distiller(nn.Module):
 
     def forward(self, batch: Noised) -> Losses:
         """The loss of a batch: 1/B sum_b 1/t_hat_b sum over b's asked positions of KL."""
-        row, position = batch.asked.nonzero(as_tuple=True)
+        row, position = batch.masks[:, batch.places]
         at = (row, position)
         head, size = self.network.lm_head.weight[: self.vocabulary], self.settings.chunk
         with self.teaching() as teacher:
@@ -121,15 +124,15 @@ class Distiller(nn.Module):
         kl = torch.cat(parts)
         loss = (kl * batch.weights[row]).sum() / len(batch.tokens)
         told = kl.detach().double()
-        total = torch.tensor(len(kl), device=kl.device)
-        return Losses(loss, told[kept].sum(), told[~kept].sum(), kept.sum(), total)
+        total = torch.full((), len(kl), device=kl.device)
+        return Losses(loss, (told * kept).sum(), (told * ~kept).sum(), kept.sum(), total)
 
     def _target(self, teacher: Any, batch: Noised) -> tuple[Tensor, Tensor]:
         """(states [M D] whose laws are the target, K of the first look as bool [M]).
 
         Each position's target is what the look said that committed it, or the last look.
         """
-        row, position = batch.masked.nonzero(as_tuple=True)
+        row, position = batch.masks
         masks = (row, position)  # K may lie anywhere, asked or not
         look = target = _look(teacher, batch.tokens, batch.real, masks, self.shift)
         done = torch.zeros_like(row, dtype=torch.bool)  # committed at an earlier look
@@ -142,12 +145,13 @@ class Distiller(nn.Module):
             filled[masks] = torch.where(sure, token, filled[masks])
             done = done | sure
             kept = done if number == 1 else kept
-            if not sure.any():  # the next look would see what this one saw
+            # Where nothing was committed the next look would see what this one saw. To find out
+            # makes a GPU wait, which for two looks is not worth it.
+            if self.settings.looks > 2 and not sure.any():
                 break
             look = _look(teacher, filled, batch.real, masks, self.shift)
             target = two_step_target(target, look, done)
-        asked = batch.asked[masks]
-        return target[asked], kept[asked]
+        return target[batch.places], kept[batch.places]
 
     def _best(self, states: Tensor, head: Tensor) -> tuple[Tensor, Tensor]:
         """(probability, token) of the most probable token that is not the mask, [M] each."""
