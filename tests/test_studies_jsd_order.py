@@ -11,7 +11,7 @@ from scipy import stats
 
 from dlmviz import decoding
 from dlmviz.samplers import make
-from dlmviz.studies import jsd_order
+from dlmviz.studies import entries as at_entries
 from dlmviz.studies.jsd_order import ALL, QUANTILES, RHO, RUNS, STUDY, Settings
 from dlmviz.studies.study import Row, Unit
 from dlmviz.types import InputError, RunSpec, Trace
@@ -119,19 +119,21 @@ def test_quantiles_hold_equal_values_together() -> None:
 def test_the_strip_has_a_dot_a_run_that_says_which() -> None:
     tables = STUDY.tables(made(1), Settings())
     runs = tables[RUNS]
-    assert runs["tokens"].tolist() == ["answer"] * 6 + ["eos"] * 6 + ["both"] * 6
+    assert runs["unit"].tolist() == [f"r{i}" for i in range(6)]
+    assert (runs["n, answer"].tolist(), runs["n, both"].tolist()) == ([10] * 6, [14] * 6)
+    assert runs["rho, eos"].isna().all()
     (dots,) = STUDY.figures(tables)["Every run"].data  # eos have no rho: no dot, not one at 0
     assert [point[1] for point in dots.customdata] == [f"r{i}" for i in range(6)]
-    assert list(dots.x) == runs["rho"].tolist()[:6]
+    assert list(dots.x) == runs["rho, answer"].tolist()
 
 
 def test_a_sampler_that_records_jsd_itself_is_read() -> None:
     trace = decoded("slow_fast")
     assert "jsd" in trace.steps[0].signals
     assert len(measured(trace)) == 3
-    entries = jsd_order.block_entries(trace)
-    again = jsd_order.asked(Toy(), trace, entries[1:])
-    known = jsd_order.recorded(trace, entries[1:])
+    entries = at_entries.block_entries(trace)
+    again = at_entries.asked(Toy(), trace, entries[1:])
+    known = at_entries.recorded(trace, entries[1:])
     assert known is not None
     for a, b in zip(known, again, strict=True):
         known_here = np.isfinite(a)  # its own block; asked of all masks behind it

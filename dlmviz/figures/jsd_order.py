@@ -58,17 +58,21 @@ def _quantiles(table: pd.DataFrame) -> go.Figure:
 
 def _strip(table: pd.DataFrame) -> go.Figure:
     """A dot a run; its id is the dot's customdata, so that a page can open it."""
-    some = table[table["tokens"].isin(["answer", "eos"]) & table["rho"].notna()]
-    traces = []
-    for index, ((arm, tokens), part) in enumerate(some.groupby(["arm", "tokens"], sort=False)):
+    arms = list(dict.fromkeys(table["arm"]))
+    traces: list[dict[str, Any]] = []
+    for arm, tokens in ((arm, tokens) for arm in arms for tokens in ("answer", "eos")):
+        part = table[(table["arm"] == arm) & table[f"rho, {tokens}"].notna()]
+        if not len(part):
+            continue
+        index = len(traces)
         places = [index + 0.7 * ((i * 0.618034) % 1 - 0.5) for i in range(len(part))]
         traces.append(
             points(
                 f"{tokens}, {arm}",
-                part["rho"].tolist(),
+                part[f"rho, {tokens}"].tolist(),
                 places,
                 index,
-                customdata=part[["run", "unit", "n"]].values.tolist(),
+                customdata=part[["run", "unit", f"n, {tokens}"]].values.tolist(),
                 hovertemplate="%{customdata[1]}<br>rho %{x:.3f}, n %{customdata[2]}<extra></extra>",
             )
         )

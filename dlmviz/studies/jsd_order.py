@@ -7,29 +7,23 @@ from that entry. The first block has no block before and is left out.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
-import torch
 
-from dlmviz.decoding import State, look
 from dlmviz.figures import jsd_order as figure
-from dlmviz.forward import predict
-from dlmviz.on_request import to_reduced_context
-from dlmviz.opening import first_canvas, open_run
-from dlmviz.samplers import make
 from dlmviz.studies import arms, prompts
+from dlmviz.studies.entries import asked, block_entries, recorded
 from dlmviz.studies.statistics import grouped, mean_interval, shown, spearman
 from dlmviz.studies.study import Row, Study, Tables, Unit
 from dlmviz.types import Denoiser, InputError, Trace, knob
 
 BINS = 10  # of equal size, by rank of J
 RHO, QUANTILES, RUNS = "Correlation", "Step by quantile", "Runs"
+KINDS = ("answer", "eos", "both")  # of tokens
 ALL = "all blocks"
 
 
@@ -46,11 +40,14 @@ class Settings:
 
 
 def units(settings: Settings) -> list[Unit]:
-    """Every arm on every prompt, each decoded to its very end: eos is compared, too."""
-    asked = prompts.named(settings.task, settings.n)
+    """Every arm on every prompt, each decoded to its very end: eos is compared, too.
+
+    Prompts of about one length come together, as a batch is padded to its longest.
+    """
+    answered = sorted(prompts.named(settings.task, settings.n), key=lambda one: len(one.prompt))
     given = {"gen_length": settings.gen_length, "block_length": settings.block_length}
     lengths: dict[str, Any] = {name: length for name, length in given.items() if length}
-    return arms.units(arms.parse(settings.arms), asked, settings.model, **lengths)
+    return arms.units(arms.parse(settings.arms), answered, settings.model, **lengths)
 
 
 def measure(unit: Unit, trace: Trace, model: Denoiser | None) -> list[Row]:
@@ -86,41 +83,6 @@ def measure(unit: Unit, trace: Trace, model: Denoiser | None) -> list[Row]:
     return rows
 
 
-def block_entries(trace: Trace) -> list[int]:
-    """Index of the first step of each block, in their order."""
-    first: dict[tuple[int, int], int] = {}
-    for record in trace.steps:
-        first.setdefault(record.block, record.index)
-    return sorted(first.values())
-
-
-def recorded(trace: Trace, entries: Sequence[int]) -> list[np.ndarray] | None:
-    """J by canvas position at each of these steps, NaN where it is not known; None if none is."""
-    found = []
-    for index in entries:
-        values = trace.steps[index].signals.get("jsd")
-        if values is None or not np.isfinite(values).any():
-            return None
-        found.append(np.concatenate([np.full(trace.offset, np.nan), values]))
-    return found
-
-
-@torch.no_grad()
-def asked(model: Denoiser, trace: Trace, entries: Sequence[int]) -> list[np.ndarray]:
-    """What `recorded` would give, had JSD been recorded: two forwards a block."""
-    run = open_run(model, make(trace.spec.sampler, trace.spec.params), trace.spec, trace, 1, None)
-    canvas = first_canvas(run)
-    device = canvas.tokens.device
-    found = []
-    for number, index in enumerate(entries, 1):
-        tokens = torch.from_numpy(trace.canvas_at(index).astype(np.int64)).to(device)
-        now = dataclasses.replace(canvas, tokens=tokens)
-        prediction = predict(model, [now], [run.visible], run.spec, run.needs)[0]
-        step, _, _ = look(run, State(now, index=index, block_index=number), prediction)
-        found.append(to_reduced_context(run, step).double().cpu().numpy())
-    return found
-
-
 def tables(rows: Sequence[Row], settings: Settings) -> dict[str, pd.DataFrame]:
     """rho by arm, tokens and block; mean step by quantile of J; a row a run."""
     long = tokens_of(rows)
@@ -132,10 +94,7 @@ def tables(rows: Sequence[Row], settings: Settings) -> dict[str, pd.DataFrame]:
                 about = {"arm": arm, "tokens": kind, "block": str(block)}
                 correlations.append(about | _rho(part))
                 quantiles += [about | line for line in _quantiles(part)]
-            for unit, one in some.groupby("unit", sort=False):
-                found = spearman(one["jsd"].to_numpy(), -one["step"].to_numpy())
-                about = {"arm": arm, "tokens": kind, "unit": unit, "run": one["run"].iloc[0]}
-                runs.append(about | {"rho": found.rho, "p": found.p, "n": found.n})
+        runs += [_run(arm, unit, one) for unit, one in of_arm.groupby("unit", sort=False)]
     return {
         RHO: pd.DataFrame(correlations),
         QUANTILES: pd.DataFrame(quantiles),
@@ -159,7 +118,8 @@ def tokens_of(rows: Sequence[Row]) -> pd.DataFrame:
 
 def _kinds(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     """The tokens of the answer, the ends of sequence behind it, and both; none that are empty."""
-    parts = [("answer", table[~table["eos"]]), ("eos", table[table["eos"]]), ("both", table)]
+    ends = table["eos"].astype(bool)
+    parts = zip(KINDS, (table[~ends], table[ends], table), strict=True)
     return [(name, part) for name, part in parts if len(part)]
 
 
@@ -179,6 +139,17 @@ def _rho(part: pd.DataFrame) -> dict[str, Any]:
         "n": found.n,
         "runs": part["unit"].nunique(),
     }
+
+
+def _run(arm: Any, unit: Any, tokens: pd.DataFrame) -> dict[str, Any]:
+    """A run's rho, of each kind of its tokens and of all; undefined where there are too few."""
+    line: dict[str, Any] = {"arm": arm, "unit": unit, "run": tokens["run"].iloc[0]}
+    parts = dict(_kinds(tokens))
+    for kind in KINDS:
+        part = parts.get(kind, tokens[:0])
+        found = spearman(part["jsd"].to_numpy(), -part["step"].to_numpy())
+        line |= {f"rho, {kind}": found.rho, f"p, {kind}": found.p, f"n, {kind}": found.n}
+    return line
 
 
 def _quantiles(part: pd.DataFrame) -> list[dict[str, Any]]:
