@@ -75,7 +75,7 @@ def test_a_study_is_submitted_as_a_job_with_settings_of_their_types(
     assert (job.kind, job.settings["study"], job.settings["keep"]) == ("study", "order", True)
     assert (job.settings["settings"]["n"], job.settings["settings"]["tasks"]) == (2, "words")
     row = look(client, identity)["jobs"][0]
-    assert row["about"] == {"study": "order", "model": "tiny", "n": "2"}
+    assert row["about"] == {"study": "order", "model": "tiny", "n": "2", "runs": None}
     assert "report" not in look(client, identity)["chosen"]
 
 
@@ -101,6 +101,40 @@ def test_what_does_not_fit_is_refused_before_it_is_a_job(
     told = start(client, study, **values)
     assert told.status_code == 422
     assert says in told.json()["problem"]
+    assert look(client)["jobs"] == []
+
+
+def test_runs_that_exist_are_a_job_that_decodes_nothing(
+    client: TestClient, shelves: Shelves
+) -> None:
+    runs = [f"{i:016x}" for i in range(500)]
+    given = {
+        "study": "order",
+        "values": {},
+        "runs": [*runs, runs[0]],
+        "refused": [{"name": "b.npz", "problem": "cut"}, {"name": "b.npz", "problem": "no run"}],
+    }
+    identity = client.post("/dlmviz/analyse/start", json=given).json()["id"]
+    settings = jobs.job(shelves.store, identity).settings
+    assert (settings["runs"], settings["refused"]) == (runs, [["b.npz", "no run"]])
+    assert "keep" not in settings
+    told = look(client, identity)
+    assert told["jobs"][0]["about"]["runs"] == 500
+    assert told["chosen"]["values"] == {}
+
+
+@pytest.mark.parametrize(
+    ("runs", "says"),
+    [
+        ([], "no runs are chosen; choose some of the Library, or add files"),
+        ("0123456789abcdef", "no runs are chosen"),
+        (["0123456789abcdef", "../x"], "the Library has no run '../x'; reload the page"),
+    ],
+)
+def test_runs_that_are_none_are_refused(client: TestClient, runs: Any, says: str) -> None:
+    given = {"study": "order", "values": {}, "runs": runs}
+    told = client.post("/dlmviz/analyse/start", json=given)
+    assert (told.status_code, told.json()["problem"][: len(says)]) == (422, says)
     assert look(client)["jobs"] == []
 
 

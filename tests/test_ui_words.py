@@ -13,6 +13,8 @@ from starlette.responses import HTMLResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
+from dlmviz import knobs
+from dlmviz.studies import STUDIES, find
 from dlmviz.tasks import TASKS
 from dlmviz.ui import bundle, learn, shelves, words
 from dlmviz.ui.bundle import WEB
@@ -30,6 +32,7 @@ READ = re.compile(
 KEYS = {"Space", "Shift", "Home", "End", "Delete", "Enter", "Escape", "Control", "Alt", "Meta"}
 CODE = {  # what looks like a sentence and is none that anybody reads in the page
     "library.js": {"lib-wide lib-digits", "lib-wide lib-model", "lib-wide lib-when", "Files"},
+    "analyse-runs.js": {"Files"},
     "downloads.js": {"Parquet"},  # a name
     "chart.js": {"M${piece.map(([px, py]) => ", "di-dot di-{}", "di-line di-{}"},
     "distil-job.js": {"held-out answers"},  # a stage of the job, as the server names it
@@ -133,6 +136,16 @@ def test_a_label_with_a_value_is_known_to_gradio_in_every_language() -> None:
 def test_every_task_has_a_name_and_the_english_one_is_its_own() -> None:
     names = {name: ENGLISH[f"form.task.{name}"] for name in TASKS}
     assert names == {name: task.title for name, task in TASKS.items()}
+
+
+def test_every_study_says_what_it_is_in_every_language() -> None:
+    texts = set()
+    for study in map(find, STUDIES):
+        texts |= {study.title, study.question, study.claim}
+        texts |= {knob.metadata["help"] for knob in knobs.fields(study.settings).values()}
+    tables = {text for key, text in ENGLISH.items() if key.startswith("server.study.")}
+    assert len(texts) > 30
+    assert sorted(texts - tables) == []
 
 
 def test_the_module_of_words_holds_the_tables() -> None:

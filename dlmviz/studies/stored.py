@@ -10,7 +10,7 @@ from typing import Any
 from dlmviz import store, tasks
 from dlmviz.studies import journal
 from dlmviz.studies.journal import Entry
-from dlmviz.studies.run import Load, arm_of, entry_of
+from dlmviz.studies.run import Load, Watch, arm_of, entry_of
 from dlmviz.studies.study import Study, Unit
 from dlmviz.types import Denoiser, Example, InputError, Trace
 
@@ -29,24 +29,77 @@ def over(
     The rows are written anew. Runs of another tokenizer than the first one's, and runs that never
     finished, have a sentence instead of rows.
     """
-    told = {"study": study.name, "traces": True, "settings": dataclasses.asdict(settings)}
-    journal.begin(folder, told)
+    begin(study, settings, folder)
     (folder / journal.ROWS).unlink(missing_ok=True)
     first: Trace | None = None
     for name, trace in traces:
-        if isinstance(trace, str):
-            journal.append(folder, [Entry(name, "", "", problem=trace)])
+        first = first or (trace if isinstance(trace, Trace) else None)
+        journal.append(folder, [measured(study, name, trace, first, load)])
+
+
+def begin(study: Study, settings: Any, folder: Path, **more: Any) -> None:
+    """Makes the folder that of a study over runs that exist; `more` tells which. InputError if it
+    is another study's.
+    """
+    told = {"study": study.name, "traces": True, "settings": dataclasses.asdict(settings)}
+    journal.begin(folder, told | more)
+
+
+def in_store(
+    study: Study,
+    runs: Sequence[str],
+    refused: Sequence[tuple[str, str]],
+    settings: Any,
+    folder: Path,
+    load: Load,
+    watch: Watch,
+    shelf: Path,
+) -> bool:
+    """Whether all these runs of the store are in the folder's rows; False if it was to stop before.
+
+    A run is known by its id, by which a page opens it. `refused`: names of files that were no runs,
+    and why; they are told among the runs that could not be measured. What is in the rows already
+    is not measured again.
+    """
+    begin(study, settings, folder, runs=[*runs], refused=[[*pair] for pair in refused])
+    known = journal.entries(folder)
+    new = [Entry(name, "", "", problem=why) for name, why in refused if name not in known]
+    journal.append(folder, new)
+    first: Trace | None = None
+    for done, name in enumerate(runs):
+        if watch.stopping():
+            return False
+        watch.progress(done, len(runs))
+        if name in known and first is not None:
             continue
-        first = first or trace
-        unit = Unit(name, trace.spec, example_of(trace), arm_of(trace.spec))
-        fingerprint = str(trace.info.get("fingerprint", ""))
-        try:
-            _alike(first, trace)
-            model = _same_model(load, trace) if study.forwards else None
-            entry = entry_of(study, unit, trace, model, fingerprint, None)
-        except InputError as error:
-            entry = Entry(name, unit.arm, fingerprint, problem=str(error))
-        journal.append(folder, [entry])
+        trace = _opened(shelf, name)
+        first = first or (trace if isinstance(trace, Trace) else None)
+        if name not in known:
+            entry = measured(study, name, trace, first, load)
+            journal.append(folder, [dataclasses.replace(entry, run=name)])
+    watch.progress(len(runs), len(runs))
+    return True
+
+
+def _opened(shelf: Path, identity: str) -> Trace | str:
+    try:
+        return store.get(shelf, identity)
+    except InputError as error:
+        return str(error)
+
+
+def measured(study: Study, name: str, trace: Trace | str, first: Trace | None, load: Load) -> Entry:
+    """What was measured of a run that exists, or the sentence why it cannot be."""
+    if isinstance(trace, str) or first is None:
+        return Entry(name, "", "", problem=str(trace))
+    unit = Unit(name, trace.spec, example_of(trace), arm_of(trace.spec))
+    fingerprint = str(trace.info.get("fingerprint", ""))
+    try:
+        _alike(first, trace)
+        model = _same_model(load, trace) if study.forwards else None
+        return entry_of(study, unit, trace, model, fingerprint, None)
+    except InputError as error:
+        return Entry(name, unit.arm, fingerprint, problem=str(error))
 
 
 def read(places: Sequence[str | Path]) -> Iterator[tuple[str, Trace | str]]:

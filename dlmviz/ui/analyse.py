@@ -1,7 +1,6 @@
 """The Analyse tab: routes that list studies, start and follow them, and give what they found.
 
-Studies import torch and plotly, so they are looked at by the first request that needs them. What a
-job's folder holds may have been edited: names are taken from a list, sizes are bounded.
+What a job's folder holds may have been edited: names are taken from a list, sizes are bounded.
 """
 
 from __future__ import annotations
@@ -21,21 +20,21 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-from dlmviz import jobs, knobs
+from dlmviz import jobs
 from dlmviz.jobs import folder, lock
 from dlmviz.jobs.table import OPEN
 from dlmviz.types import InputError
 from dlmviz.ui import payload
+from dlmviz.ui.analyse_form import KIND, begun, studies
 from dlmviz.ui.bundle import mounting
 from dlmviz.ui.distil import STARTING, done
 from dlmviz.ui.library import answer
 from dlmviz.ui.shelves import Shelves
 
-KIND = "study"
 FOLDER, REPORT = "study", "report.json"  # as dlmviz.studies.job and report leave them
 FILE = re.compile(r"[a-z0-9_]{1,80}\.(csv|json)")
 LARGEST = 32_000_000  # bytes of a file that is sent
-KEPT = 250  # runs of a study that go to the Library; more would bury all others there
+LONGEST = 200_000  # bytes of a request, which may name many runs
 ROWS = 200  # of a table that are shown; its CSV has all
 MOUNT = mounting("analyse")
 
@@ -65,7 +64,10 @@ def routes(shelves: Shelves) -> list[Any]:
         return answer(told)
 
     async def start(request: Request) -> Response:
-        return await done(request, lambda given: run_in_threadpool(begun, store, given))
+        async def begin(given: dict[str, Any]) -> dict[str, Any]:
+            return await run_in_threadpool(begun, store, given)
+
+        return await done(request, begin, longest=LONGEST)
 
     def give(request: Request) -> Response:
         try:
@@ -79,47 +81,6 @@ def routes(shelves: Shelves) -> list[Any]:
         Route("/dlmviz/analyse/start", start, methods=["POST"]),
         Route("/dlmviz/analyse/{identity}/{name}", give),
     ]
-
-
-def studies() -> list[dict[str, Any]]:
-    """Each study with its sentences and its settings, in menu order."""
-    from dlmviz.studies import STUDIES, find
-
-    return [
-        {
-            **{name: getattr(study, name) for name in ("name", "title", "question", "claim")},
-            "fields": [field(one) for one in knobs.fields(study.settings).values()],
-        }
-        for study in map(find, STUDIES)
-    ]
-
-
-def field(knob: dataclasses.Field[Any]) -> dict[str, Any]:
-    """A setting as the form shows it; its value is text, or a truth value."""
-    value = knob.default
-    told = {name: knob.metadata.get(name) for name in ("help", "low", "high")}
-    choices = list(knob.metadata.get("choices", ()))
-    return {
-        "name": knob.name,
-        "value": value if isinstance(value, bool) else str(value),
-        "number": isinstance(value, int | float) and not isinstance(value, bool),
-        "choices": choices,
-        **told,
-    }
-
-
-def begun(store: Path, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The id of the job that the form describes. Raises InputError for what does not fit."""
-    from dlmviz.studies import find
-
-    study = find(str(given.get("study", ""))[:80])
-    values = given.get("values")
-    if not isinstance(values, Mapping):
-        raise InputError("the request holds no form; reload the page")
-    settings = knobs.chosen(study.settings, values, study.name)
-    count = len(study.units(settings))  # what makes no sense is refused here, not in the job
-    work = {"study": study.name, "settings": dataclasses.asdict(settings), "keep": count <= KEPT}
-    return {"id": jobs.submit(store, KIND, study.title, work)}
 
 
 def listing(store: Path, chosen: str) -> dict[str, Any]:
@@ -144,15 +105,22 @@ def row(job: jobs.Job) -> dict[str, Any]:
         "study": str(job.settings.get("study", "?"))[:80],
         "model": str(settings.get("model", "?"))[:200],
         "n": str(settings.get("n", "?"))[:20],
+        "runs": measured(job),
     }
     words = {"note": payload.refusal(note), "problem": payload.refusal(job.problem)}
     return told | words | {"eta": jobs.eta(job), "allowed": jobs.allowed(job.state)}
 
 
+def measured(job: jobs.Job) -> int | None:
+    """How many runs that exist a study measures; None where it decodes its own."""
+    runs = job.settings.get("runs")
+    return len(runs) if isinstance(runs, list) else None
+
+
 def detail(store: Path, job: jobs.Job) -> dict[str, Any]:
     """A job as its own panel shows it: its settings, and what it found once it is done."""
     settings = job.settings.get("settings")
-    values = settings if isinstance(settings, Mapping) else {}
+    values = settings if isinstance(settings, Mapping) and measured(job) is None else {}
     told: dict[str, Any] = {"id": job.id, "values": {str(k): str(v) for k, v in values.items()}}
     if job.state != "done":
         return told

@@ -31,7 +31,7 @@ from dlmviz.types import InputError
 from dlmviz.ui import distil_form, payload
 from dlmviz.ui.bundle import mounting
 from dlmviz.ui.distil_result import outcome
-from dlmviz.ui.library import answer, fields_of, same_origin
+from dlmviz.ui.library import LONGEST_BODY, answer, fields_of, same_origin
 from dlmviz.ui.shelves import Shelves
 
 KIND = "distil"
@@ -93,12 +93,14 @@ def routes(shelves: Shelves) -> list[Any]:
     ]
 
 
-async def done(request: Request, work: Any, raw: bool = False) -> Response:
+async def done(
+    request: Request, work: Any, raw: bool = False, longest: int = LONGEST_BODY
+) -> Response:
     """What `work` makes of the request's body, or the sentence that refuses it, and its field."""
     if not same_origin(request):
         return answer({"problem": "only the app's own page may do that; open it there"}, 403)
     try:
-        return answer(await work(await (body_of(request) if raw else fields_of(request))))
+        return answer(await work(await (body_of(request) if raw else fields_of(request, longest))))
     except InputError as error:
         field = getattr(error, "field", "")
         return answer({"problem": payload.refusal(error), "field": field}, 422)

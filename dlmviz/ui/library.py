@@ -180,13 +180,13 @@ async def receive(request: Request, path: Path) -> None:
             file.write(chunk)
 
 
-async def fields_of(request: Request) -> dict[str, Any]:
-    """The JSON object in the body of a request; {} for an empty one."""
+async def fields_of(request: Request, longest: int = LONGEST_BODY) -> dict[str, Any]:
+    """The JSON object in the body of a request, of so many bytes; {} for an empty one."""
     body = b""
     async for chunk in request.stream():
         body += chunk
-        if len(body) > LONGEST_BODY:
-            raise InputError(f"the request has over {LONGEST_BODY} bytes; shorten what you typed")
+        if len(body) > longest:
+            raise InputError(f"the request has over {longest} bytes; shorten what you typed")
     try:
         given = json.loads(body or b"{}")
     except (ValueError, RecursionError):

@@ -67,14 +67,19 @@ def chromium() -> str:
 
 
 @pytest.fixture(scope="session")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, float]]:
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The store of the app."""
+    return tmp_path_factory.mktemp("store")
+
+
+@pytest.fixture(scope="session")
+def app(shelf: Path) -> Iterator[tuple[str, float]]:
     """(address, moment of the start) of `python app.py`."""
     chromium()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    store = tmp_path_factory.mktemp("store")
-    command = [sys.executable, "app.py", "--port", str(port), "--store", str(store)]
+    command = [sys.executable, "app.py", "--port", str(port), "--store", str(shelf)]
     began = time.monotonic()
     process = subprocess.Popen(command, cwd=ROOT)
     try:

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from scipy import stats
 
+import dlmviz
+from dlmviz import store
+from dlmviz.batch import decode_many
+from dlmviz.samplers import make
 from tests.browser.conftest import Visit
 from tests.browser.test_accessibility import grave
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 WAIT = 180_000  # [ms], of a busy machine
+OPENED = "ids => ids.includes(new URL(location.href).searchParams.get('run'))"
+STARTS = ("the", "two", "one", "anna")
 TEXT = "address => fetch(address).then((answer) => answer.text())"
 
 
@@ -55,3 +64,76 @@ def test_a_study_is_chosen_started_read_and_one_of_its_runs_opened(visit: Visit,
     page.wait_for_function("document.body.dataset.tab === 'inspect'")
     page.wait_for_function("new URL(location.href).searchParams.get('run')?.length === 16")
     assert "run" in page.url
+
+
+@pytest.fixture
+def recorded(tmp_path: Path, shelf: Path) -> Iterator[dict[Path, dlmviz.Trace]]:
+    """200 runs of a model with a written law, in files; they leave the Library afterwards."""
+    specs = [
+        dlmviz.RunSpec(
+            prompt=STARTS[seed % 4],
+            model="exact",
+            gen_length=12,
+            block_length=4,
+            sampler="random",
+            temperature=1.0,
+            seed=seed,
+            record=("jsd",),
+        )
+        for seed in range(200)
+    ]
+    made = list(decode_many(dlmviz.load("exact"), make("random"), specs, 20, keep=1))
+    yield {tmp_path / f"{store.put(tmp_path, trace)}.npz": trace for _, trace in made}
+    for path in tmp_path.glob("*.npz"):
+        (shelf / path.name).unlink(missing_ok=True)
+
+
+def rho(traces: list[dlmviz.Trace]) -> float:
+    """Spearman's rho of JSD at the entry of a block against -step, over the tokens of answers."""
+    jsd, early = [], []
+    for trace in traces:
+        entries = {record.block: record.index for record in reversed(trace.steps)}
+        for (start, end), entry in sorted(entries.items())[1:]:
+            for at in range(start, end):
+                if trace.final[at] != trace.eos_id:
+                    value = trace.steps[entry].signals["jsd"][at - trace.offset]
+                    jsd.append(round(float(value), 9))
+                    early.append(entry - trace.finalized_at[at])
+    return float(stats.spearmanr(jsd, early).statistic)
+
+
+def test_two_hundred_runs_are_uploaded_and_a_dot_opens_one_of_them(
+    visit: Visit, recorded: dict[Path, dlmviz.Trace], tmp_path: Path
+) -> None:
+    page, bad = visit.page, tmp_path / "bad.npz"
+    bad.write_bytes(b"no run")
+    page.goto(visit.address + "?tab=analyse")
+    page.wait_for_selector("#an-study", timeout=60_000)
+    page.select_option("#an-study", "jsd_order")
+    page.click(".an-root input[value=existing]")
+    page.set_input_files(".an-runs input[type=file]", [bad, *recorded])
+    page.wait_for_selector(".an-refused li:visible", timeout=WAIT)
+    visit.complaints.clear()  # the browser tells of the refusal too
+    page.wait_for_function(
+        "document.querySelectorAll('.an-picks :checked').length === 200", timeout=WAIT
+    )
+    page.click(".an-root .di-start")
+    page.wait_for_selector(".an-chosen[data-state=done] .an-figure .main-svg", timeout=WAIT)
+    page.locator(".an-missing summary").click()
+    assert "bad.npz: " in page.inner_text(".an-missing li")
+    twins = page.locator(".an-twin")
+    twins.nth(0).locator("summary").click()
+    cells = twins.nth(0).locator("tbody tr").first.locator("td").all_inner_texts()
+    assert cells[1:3] == ["answer", "all blocks"]
+    assert float(cells[3]) == pytest.approx(rho([*recorded.values()]), abs=5e-4)
+    told = page.evaluate(TEXT, twins.nth(2).locator("a").get_attribute("href"))
+    rows = list(csv.DictReader(io.StringIO(told)))
+    assert len(rows) == 200
+    assert {row["run"] for row in rows} == {path.stem for path in recorded}
+    dots = page.locator(".an-figure >> nth=2").locator(".scatterlayer .point")
+    dots.first.scroll_into_view_if_needed()
+    box = dots.first.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.wait_for_function("document.body.dataset.tab === 'inspect'")
+    page.wait_for_function(OPENED, arg=[path.stem for path in recorded])

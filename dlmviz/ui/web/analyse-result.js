@@ -3,7 +3,7 @@
 
 import { el } from "./dom.js";
 import { plotly } from "./plotly.js";
-import { decimal, many, say, translated } from "./say.js";
+import { decimal, language, many, say, translated } from "./say.js";
 import { showTab } from "./tabs.js";
 
 const RUN = /^[0-9a-f]{16}$/;
@@ -40,15 +40,24 @@ function show(view, job, chosen) {
     view.body.replaceChildren(el("p", { className: problem || job.problem ? "di-problem" : "di-quiet" }, text), settings);
     return;
   }
-  view.body.replaceChildren(el("p", { className: "an-verdict" }, report.verdict), el("p", { className: "di-quiet" }, el("b", {}, say("analyse.claim")), ` ${report.claim}`),
+  view.body.replaceChildren(el("p", { className: "an-verdict", lang: "en" }, report.verdict), el("p", { className: "di-quiet" }, el("b", {}, say("analyse.claim")), ` ${translated(report.claim)}`), ...recorded(),
     ...missing(report.problems), el("div", { className: "an-figures" }, ...report.figures.map((figure) => stage(view, job.id, figure))),
     ...report.tables.map((table) => twin(view, job.id, table)), el("details", {}, el("summary", {}, say("analyse.settings")), settings));
+}
+
+/** What was found stays as it was recorded: in files that others read, too. */
+const recorded = () => (language === "en" ? [] : [el("p", { className: "di-quiet" }, say("analyse.recorded"))]);
+
+/** "unit: sentence", the sentence in the language of the page where it has it. */
+function told(problem) {
+  const [, unit, text] = /^([^]*?): ([^]*)$/.exec(problem) ?? ["", "", problem];
+  return unit ? `${unit}: ${translated(text)}` : translated(text);
 }
 
 /** Runs that were not measured, each with its sentence. */
 function missing(problems) {
   if (!problems.length) return [];
-  const items = problems.slice(0, UNDONE).map((problem) => el("li", { dir: "auto" }, problem));
+  const items = problems.slice(0, UNDONE).map((problem) => el("li", { dir: "auto" }, told(problem)));
   return [el("details", { className: "an-missing" }, el("summary", {}, many("analyse.missing", problems.length)), el("ul", {}, ...items))];
 }
 
@@ -56,7 +65,7 @@ const address = (view, id, file) => `${view.page.root}${encodeURIComponent(id)}/
 
 function stage(view, id, { title, file }) {
   const place = el("div", { className: "an-plot" }), note = el("p", { className: "di-quiet", role: "status" }, say("analyse.drawing"));
-  const box = el("figure", { className: "an-figure", "aria-label": title }, note, place);
+  const box = el("figure", { className: "an-figure", lang: "en", "aria-label": title }, note, place);
   draw(view, place, address(view, id, file)).then(() => note.remove(), (error) => { note.textContent = say("analyse.undrawn", { problem: translated(error.message) }); });
   return box;
 }
@@ -89,7 +98,7 @@ function relook(view) {
 function twin(view, id, { title, file, columns, rows, count }) {
   const place = el("div", { className: "an-table", tabIndex: 0, role: "region", "aria-label": title });
   const csv = el("a", { className: "di-button", href: address(view, id, file), download: "" }, "CSV");
-  const box = el("details", { className: "an-twin" }, el("summary", {}, `${title} (${many("analyse.rows", count)})`), el("p", { className: "di-row" }, csv, count > rows.length ? el("small", {}, say("analyse.first", { n: rows.length })) : null), place);
+  const box = el("details", { className: "an-twin" }, el("summary", {}, el("span", { lang: "en" }, title), ` (${many("analyse.rows", count)})`), el("p", { className: "di-row" }, csv, count > rows.length ? el("small", {}, say("analyse.first", { n: rows.length })) : null), place);
   const fill = () => {
     if (place.childElementCount) return;
     const line = (row) => el("tr", {}, ...row.map((value) => el("td", { dir: "auto" }, cell(value))));

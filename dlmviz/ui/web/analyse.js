@@ -5,7 +5,7 @@ import { el } from "./dom.js";
 import { makeForm } from "./analyse-form.js";
 import { makeResult } from "./analyse-result.js";
 import { makeList } from "./distil-list.js";
-import { say, translated } from "./say.js";
+import { many, say, translated } from "./say.js";
 
 const ROOT = new URL("dlmviz/analyse/", document.baseURI).href;
 const PAUSE = 1000; // ms between two looks
@@ -68,12 +68,19 @@ async function turn(page) {
 
 function draw(page, id, { jobs, chosen, now }) {
   page.say(page.lost ?? "");
-  page.list.show(jobs, page.chosen, now);
+  page.list.show(jobs.map(named), page.chosen, now);
   if (id !== page.chosen) return; // another one was chosen meanwhile
   const one = jobs.find((job) => job.id === id);
-  if (one && chosen) page.result.show(one, chosen);
+  if (one && chosen) page.result.show(named(one), chosen);
   else if (jobs.length) page.choose(jobs[0].id);
   else { page.chosen = null; page.result.clear(); }
+}
+
+/** A job with its title, and what it measures, in the language of the page. */
+function named(job) {
+  const { study, model, n, runs } = job.about;
+  const what = runs === null ? say("analyse.row.new", { model, n }) : many("analyse.row.existing", runs);
+  return { ...job, title: translated(job.title), about: { study, what } };
 }
 
 /** Shows a job; null shows none. */

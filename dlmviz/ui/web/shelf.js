@@ -19,19 +19,23 @@ export const list = (query) => told(fetch(`${ROOT}?query=${encodeURIComponent(qu
 export const act = (id, action, given = {}) =>
   told(fetch(`${ROOT}/${encodeURIComponent(id)}/${action}`, { method: "POST", body: JSON.stringify(given) }));
 
-/** Imports files one after another: {ids, problems}, one sentence for each that was refused. */
-export async function take(files) {
-  const ids = [], problems = [];
-  for (const file of files) {
-    const answer = refused(file) ?? (await told(fetch(`${ROOT}/import?name=${encodeURIComponent(file.name)}`, { method: "POST", body: file })));
+/**
+ * Imports files one after another: {ids, problems, refused}, one sentence for each that was refused,
+ * and its name beside it. `hear` is told how many are done.
+ */
+export async function take(files, hear = () => {}) {
+  const ids = [], refused = [];
+  for (const [done, file] of files.entries()) {
+    hear(done);
+    const answer = unfit(file) ?? (await told(fetch(`${ROOT}/import?name=${encodeURIComponent(file.name)}`, { method: "POST", body: file })));
     if (answer.id) ids.push(answer.id);
-    else problems.push(answer.problem);
+    else refused.push({ name: file.name, problem: answer.problem });
   }
-  return { ids, problems };
+  return { ids, refused, problems: refused.map(({ problem }) => problem) };
 }
 
 /** Why a file need not be sent at all; null for one that may be. */
-function refused({ name, size }) {
+function unfit({ name, size }) {
   if (!name.toLowerCase().endsWith(".npz")) return { problem: say("library.no_npz", { name }) };
   if (size > LARGEST) return { problem: say("library.large", { name, size: Math.round(size / 1e6), most: LARGEST / 1e6 }) };
   return null;
