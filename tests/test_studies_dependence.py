@@ -5,12 +5,14 @@ import itertools
 
 import numpy as np
 import pytest
+import torch
 
 import dlmviz
 from dlmviz import tasks
 from dlmviz.learn.toy.chain import EDGES
 from dlmviz.models.exact import exact_model
 from dlmviz.studies import dependence, looks, toy
+from dlmviz.studies.edges import nearness
 from dlmviz.studies.graph_nodes import Nodes, between, nodes_of, toy_nodes
 from dlmviz.studies.study import Unit
 from dlmviz.types import Example, InputError, RunSpec, Trace
@@ -47,6 +49,30 @@ def test_seven_steps_of_a_chain_of_nine_are_looked_at(trace, rows) -> None:
     assert pairs == {step: (10 - step) * (9 - step) // 2 for step in range(1, 8)}
     shares = {row["step"]: row["share"] for row in rows}
     assert shares[4] == pytest.approx(3 / 9)
+
+
+def test_each_layer_has_a_look_of_its_own_at_the_middle_of_the_run(trace, rows) -> None:
+    """A model of three layers: one that attends by dependence, one by distance, one to nothing."""
+    alone = [row for row in rows if row["layer"]]
+    assert [(row["layer"], row["step"]) for row in alone] == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    nodes = toy_nodes(list(range(9)))
+
+    class Three:
+        layers, device, special = 3, AGREEING.device, AGREEING.special
+
+        def forward(self, tokens, rows, layers):
+            (made,) = AGREEING.forward(tokens, rows, (0,))
+            near = torch.from_numpy(nearness(tokens.shape[1]))
+            other = [made.attention.double(), near, torch.zeros_like(near)]
+            return [dataclasses.replace(made, attention=other[layers[0]])]
+
+    found = looks.each_layer(trace, Three(), nodes, 0)
+    assert [row["layer"] for row in found] == [1, 2, 3]
+    expected = [1.0, pytest.approx(0.979, abs=5e-4), 0.5]
+    assert [row["auc"] for row in found] == expected
+    table = dependence.tables([{"unit": "u", "arm": "a", **row} for row in rows], None)
+    assert table["By layer"][["layer", "runs"]].values.tolist() == [[1, 1], [2, 1], [3, 1], [4, 1]]
+    assert "attention, one layer" not in set(table["By task"]["scores"])
 
 
 def test_attention_that_is_dependence_finds_the_edges_and_follows_influence(rows) -> None:
@@ -143,7 +169,7 @@ def test_tables_average_a_runs_looks_and_then_runs() -> None:
     def row(unit, scores, share, auc, rho=None, asymmetry=None):
         about = {"unit": unit, "arm": "random", "run": "", "task": "t", "scores": scores}
         numbers = {"auc": auc, "ratio": None, "ovr": 0.25, "rho": rho, "asymmetry": asymmetry}
-        return about | numbers | {"share": share, "step": 1, "pairs": 3, "edges": 1}
+        return about | numbers | {"share": share, "step": 1, "pairs": 3, "edges": 1, "layer": 0}
 
     rows = [
         row("1", looks.LAST, 0.0, 1.0, rho=0.5),

@@ -15,12 +15,23 @@ import pandas as pd
 from dlmviz.figures import spread
 from dlmviz.studies import arms, prompts
 from dlmviz.studies.graph_nodes import nodes_of
-from dlmviz.studies.looks import DISTANCE, FEWEST, LAST, MEASURED, look, looks_of, revealed
+from dlmviz.studies.looks import (
+    DISTANCE,
+    FEWEST,
+    LAST,
+    MEASURED,
+    each_layer,
+    look,
+    looks_of,
+    revealed,
+)
 from dlmviz.studies.statistics import Interval, mean_interval, shown
 from dlmviz.studies.study import Row, Study, Tables, Unit
 from dlmviz.types import Denoiser, InputError, Trace, knob
 
 TASKS, STEPS, INFLUENCE = "By task", "Over the decode", "Against measured influence"
+AUC, OVR = "AUC [0.5 is chance]", "OVR [share of pairs]"
+LAYERS, ONE = "By layer", "attention, one layer"
 
 
 @dataclass(frozen=True)
@@ -53,20 +64,25 @@ def measure(unit: Unit, trace: Trace, model: Denoiser | None) -> list[Row]:
     if not looks:
         raise InputError(f"no step of this run finds {FEWEST} masked parts of its graph")
     rows = []
+    middle = looks[len(looks) // 2]
     for at in looks:
         about = {
             "task": unit.example.task if unit.example else "",
             "step": at + 1,
             "share": revealed(trace, nodes, at),
+            "layer": 0,  # of several, or of none
         }
-        truth = at in (looks[0], looks[len(looks) // 2])
-        rows += [about | row for row in look(trace, model, nodes, at, truth)]
+        rows += [about | row for row in look(trace, model, nodes, at, at in (looks[0], middle))]
+        if at == middle:
+            alone = {"scores": ONE, "rho": None, "asymmetry": None}
+            rows += [about | alone | row for row in each_layer(trace, model, nodes, at)]
     return rows
 
 
 def tables(rows: Sequence[Row], settings: Settings) -> dict[str, pd.DataFrame]:
     """AUC, ratio and OVR by task and by what is revealed; correlation with measured influence."""
-    frame = pd.DataFrame(rows)
+    every = pd.DataFrame(rows)
+    alone, frame = every[every["layer"] > 0], every[every["layer"] == 0].copy()
     frame["revealed"] = [f"{25 * int(min(share, 0.99) * 4)} %" for share in frame["share"]]
     known = frame[(frame["scores"] != MEASURED) & frame["rho"].notna()]
     true = frame[frame["asymmetry"].notna()]
@@ -80,6 +96,7 @@ def tables(rows: Sequence[Row], settings: Settings) -> dict[str, pd.DataFrame]:
             ],
             ignore_index=True,
         ),
+        LAYERS: _means(alone, ["task", "layer"], ("auc", "ratio", "ovr")),
     }
 
 
@@ -110,16 +127,14 @@ def _means(frame: pd.DataFrame, by: list[str], names: Sequence[str]) -> pd.DataF
 
 
 def figures(tables: Tables) -> dict[str, Any]:
-    """AUC and OVR by task and predictor, AUC over the decode, correlation with influence."""
+    """AUC and OVR by task and predictor and over the decode, by layer, and against influence."""
     by_task, steps, against = (tables[name] for name in (TASKS, STEPS, INFLUENCE))
     steps = steps.assign(place=steps["task"] + "<br>" + steps["revealed"])
     rho = against[against["rho"].notna()] if len(against) else against
     made = {
-        "AUC by task": spread.grouped(
-            by_task, "task", "scores", "auc", "Edges found", "AUC [0.5 is chance]"
-        ),
+        "AUC by task": spread.grouped(by_task, "task", "scores", "auc", "Edges found", AUC),
         "Degree order by task": spread.grouped(
-            by_task, "task", "scores", "ovr", "Degrees in the wrong order", "OVR [share of pairs]"
+            by_task, "task", "scores", "ovr", "Degrees in the wrong order", OVR
         ),
         "AUC over the decode": spread.grouped(
             steps,
@@ -127,9 +142,16 @@ def figures(tables: Tables) -> dict[str, Any]:
             "scores",
             "auc",
             "Edges found by what is revealed",
-            "AUC [0.5 is chance]",
+            AUC,
         ),
     }
+    made["Degree order over the decode"] = spread.grouped(
+        steps, "place", "scores", "ovr", "Degrees in the wrong order by what is revealed", OVR
+    )
+    if len(layers := tables[LAYERS]):
+        made["AUC by layer"] = spread.grouped(
+            layers, "layer", "task", "auc", "Edges found by one layer's attention", AUC
+        )
     if len(rho):
         made["Against influence"] = spread.grouped(
             rho, "task", "scores", "rho", "Scores against measured influence", "Spearman's rho"

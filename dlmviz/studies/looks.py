@@ -57,6 +57,25 @@ PREDICTORS: Mapping[str, Predictor] = {
 }
 
 
+def each_layer(trace: Trace, model: Denoiser, nodes: Nodes, at: int) -> list[Row]:
+    """A row a layer, 1 the lowest: its own attention, and no other, on the canvas step `at` found.
+
+    Guidance needs no second forward: attention is that of the canvas as it stands.
+    """
+    tokens = trace.canvas_at(at)
+    masked = nodes.masked(tokens, trace.mask_id)
+    kept = np.flatnonzero([bool(node) for node in masked])
+    canvas = torch.from_numpy(tokens.astype(np.int64)).to(model.device)[None]
+    nothing = [torch.zeros(0, dtype=torch.int64, device=model.device)]
+    rows: list[Row] = []
+    for layer in range(model.layers):
+        (made,) = model.forward(canvas, nothing, (layer,))
+        assert made.attention is not None, "attention was asked for"
+        scores = ((made.attention + made.attention.T) / 2).double().cpu().numpy()
+        rows.append({"layer": layer + 1, **compared(between(scores, masked), nodes.edges, kept)})
+    return rows
+
+
 def looks_of(trace: Trace, nodes: Nodes) -> list[int]:
     """Steps of the run, evenly spaced, that find nodes enough masked."""
     able = [
