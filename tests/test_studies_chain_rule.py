@@ -67,6 +67,35 @@ def test_an_enumerated_cost_is_the_total_correlation_of_the_law(model, group) ->
     assert found.nats == pytest.approx(model.total_correlation(canvas, group), abs=1e-6)
 
 
+def distance(model, group) -> float:
+    """TV(joint, product) of a group, from the tables of the law."""
+    canvas = torch.full((3,), model.special.mask)
+    joint, single = model.joint(canvas, group), [model.joint(canvas, [i]) for i in group]
+    product = {y: math.prod(p[(v,)] for p, v in zip(single, y, strict=True)) for y in joint}
+    return sum(max(0.0, joint[y] - product[y]) for y in joint)
+
+
+@pytest.mark.parametrize("model", [XOR, COPY, CHAIN, UNEVEN, FREE])
+@pytest.mark.parametrize("group", [[0, 1], [2, 0], [0, 1, 2], [2, 1, 0]])
+def test_the_distance_of_an_enumerated_group_is_that_of_the_law(model, group) -> None:
+    assert loss(model, group).tv == pytest.approx(distance(model, group), abs=1e-6)
+
+
+def test_the_worked_distances() -> None:
+    """XOR half, a copy 1 - 1/K, a chain of bits .56, its ends .32."""
+    assert loss(XOR, [0, 1, 2]).tv == pytest.approx(0.5, abs=1e-6)
+    assert loss(COPY, [0, 1]).tv == pytest.approx(0.75, abs=1e-6)
+    assert loss(CHAIN, [0, 1, 2]).tv == pytest.approx(0.56, abs=1e-6)
+    assert loss(CHAIN, [0, 2]).tv == pytest.approx(0.32, abs=1e-6)
+    assert loss(CHAIN, [1]).tv == 0
+
+
+def test_a_sampled_distance_is_near_that_of_the_law() -> None:
+    found = loss(UNEVEN, [0, 1, 2], limit=1, draws=4000)
+    assert found.method == "sampled"
+    assert found.tv == pytest.approx(distance(UNEVEN, [0, 1, 2]), abs=0.02)
+
+
 def test_a_sampled_cost_is_near_the_total_correlation_and_says_how_near() -> None:
     canvas = torch.full((3,), UNEVEN.special.mask)
     found = loss(UNEVEN, [0, 1, 2], limit=1, draws=400)

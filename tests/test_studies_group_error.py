@@ -11,7 +11,7 @@ import pytest
 import dlmviz
 from dlmviz.models.exact import exact_model, group_error
 from dlmviz.studies import group_error as study
-from dlmviz.studies.group_cost import PROXY, costs
+from dlmviz.studies.group_cost import PROXY, costs, proxies
 from dlmviz.studies.study import Unit
 from dlmviz.types import InputError, RunSpec
 
@@ -102,6 +102,7 @@ def rows_of(arm, sampler, unit, lost, least):
         {"unit": unit, "arm": arm, "run": "", "task": "t", "sampler": sampler, "right": True}
         | {"nfe": len(lost), "step": i + 1, "progress": i / len(lost), "size": 2, "open": 2}
         | {"lost": bits, "overstated": 0.0, "error": 0.0, "left_out": 0.0, "method": "enumerated"}
+        | {"tv": bits / 10}
         | dict.fromkeys(PROXY)
         | {"least": doubt}
         for i, (bits, doubt) in enumerate(zip(lost, least, strict=True))
@@ -128,6 +129,27 @@ def test_tables_add_up_the_bits_of_a_run_and_correlate_groups() -> None:
     assert len(made[study.GROUPS]) == 5
     assert set(study.figures(made)) >= {"Bits a run", "Over the decode"}
     assert "slow 0.00, quick 3.00" in study.verdict(made)
+
+
+def test_groups_beyond_their_budget_are_counted_where_a_rule_kept_one() -> None:
+    rows = rows_of("quick", "demask", "1", [3.0, 1.0, 2.0, 4.0], [0.1] * 4)  # tv .3, .1, .2, .4
+    spent = (0.3, 0.2, 0.1, None)  # equality is within the budget; one step kept none
+    rows = [row | {"bound": bound} for row, bound in zip(rows, spent, strict=True)]
+    rows += rows_of("slow", "top_k", "2", [1.0], [0.1])
+    runs = study.tables(rows, study.Settings())[study.RUNS].set_index("arm")
+    assert runs.loc["quick", "above bound"] == pytest.approx(1 / 3)
+    assert pd.isna(runs.loc["slow", "above bound"])
+    assert runs.loc["quick", "tv"] == pytest.approx(0.25)
+
+
+def test_the_budget_that_a_rule_spent_is_its_largest_over_the_group() -> None:
+    trace = decoded(UNEVEN, "top_k", k=2)
+    record, at = trace.steps[0], trace.steps[0].positions - trace.offset
+    spent = np.full(len(record.confidence), np.nan, np.float32)
+    spent[at] = (0.0, 0.25)
+    budgeted = dataclasses.replace(record, signals={"spent": spent})
+    assert proxies(budgeted, trace.offset)["bound"] == 0.25
+    assert proxies(record, trace.offset)["bound"] is None
 
 
 def test_runs_without_any_group_have_tables_too() -> None:

@@ -57,11 +57,14 @@ class Group:
 
 @dataclass(frozen=True)
 class Loss:
-    """KL(joint || product of the marginals) of a group: the error of writing it at once."""
+    """How far the joint law of a group is from the product of its marginals: what is lost by
+    writing it at once.
+    """
 
-    nats: float
+    nats: float  # KL(joint || product)
     method: str  # "enumerated", or "sampled"
-    error: float = 0.0  # standard error of a sampled one
+    error: float = 0.0  # standard error of sampled nats
+    tv: float = 0.0  # total variation distance, 0..1, which DEMASK bounds
 
 
 def law_of(model: Denoiser, spec: RunSpec, visible: Tensor) -> Law:
@@ -115,7 +118,8 @@ def log_joint(law: Law, group: Group) -> float:
 
 
 def loss(law: Law, group: Group, effort: Effort, rng: torch.Generator) -> Loss:
-    """KL(joint || product) = sum_k E[KL(p(. | y_1..y_(k-1)) || p_k)] of a group, in its order.
+    """KL(joint || product) = sum_k E[KL(p(. | y_1..y_(k-1)) || p_k)] of a group, in its order, and
+    TV = E_joint[max(0, 1 - product / joint)].
 
     The most probable outcomes of the earlier positions are gone through; where too many are needed
     to hold the mass, outcomes are sampled instead. Only conditional laws are averaged then, which
@@ -125,17 +129,18 @@ def loss(law: Law, group: Group, effort: Effort, rng: torch.Generator) -> Loss:
         return Loss(0.0, "enumerated")
     whole = _enumerated(law, group, effort)
     if whole is not None:
-        return Loss(whole, "enumerated")
-    terms = _sampled(law, group, effort.draws, rng)
-    return Loss(float(terms.mean()), "sampled", float(terms.std() / effort.draws**0.5))
+        return whole
+    terms, excess = _sampled(law, group, effort.draws, rng)
+    error = float(terms.std() / effort.draws**0.5)
+    return Loss(float(terms.mean()), "sampled", error, float(excess.mean()))
 
 
-def _enumerated(law: Law, group: Group, effort: Effort) -> float | None:
-    """The sum over outcomes; None where more than `effort.limit` of them are needed."""
+def _enumerated(law: Law, group: Group, effort: Effort) -> Loss | None:
+    """The sums over outcomes; None where more than `effort.limit` of them are needed."""
     p, vocabulary = group.marginals, group.marginals.shape[1]
-    canvases, weights = group.canvas[None], p.new_ones(1)
+    canvases, weights, product = group.canvas[None], p.new_ones(1), p.new_ones(1)
     given = p[:1]  # the first position's law, nothing revealed
-    total = 0.0
+    total, excess = 0.0, 0.0
     for k in range(1, len(p)):
         joint = (weights[:, None] * given).flatten()
         best = joint.topk(min(effort.limit, len(joint)))
@@ -144,24 +149,31 @@ def _enumerated(law: Law, group: Group, effort: Effort) -> float | None:
             return None
         kept = held - best.values < effort.covered  # each is needed to get there
         weights, at = best.values[kept], best.indices[kept]
+        product = product[at // vocabulary] * p[k - 1, at % vocabulary]
         canvases = canvases[at // vocabulary].clone()
         canvases[:, group.positions[k - 1]] = at % vocabulary
         given = law(canvases, group.positions[k].repeat(len(canvases), 1))[:, 0]
         total += float((weights * _divergence(given, p[k])).sum() / weights.sum())
-    return total
+        over = weights[:, None] * given - product[:, None] * p[k]
+        excess = float(over.clamp(min=0).sum() / weights.sum())
+    return Loss(total, "enumerated", tv=excess)
 
 
-def _sampled(law: Law, group: Group, draws: int, rng: torch.Generator) -> Tensor:
-    """float64 [draws]: each path's sum of divergences, tokens drawn from the conditionals."""
+def _sampled(law: Law, group: Group, draws: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+    """float64 [draws] each: sum of divergences, and mass that the product lacks, along paths whose
+    tokens are drawn from the conditionals; all tokens of the last position are gone through.
+    """
     canvases = group.canvas.repeat(draws, 1)
     given = group.marginals[:1].expand(draws, -1)
-    terms = given.new_zeros(draws)
+    terms, ratio = given.new_zeros(draws), given.new_ones(draws)  # product / joint, so far
     for k in range(1, len(group.positions)):
         drawn = torch.multinomial(given, 1, generator=rng)[:, 0]
+        ratio = ratio * group.marginals[k - 1, drawn] / given.gather(1, drawn[:, None])[:, 0]
         canvases[:, group.positions[k - 1]] = drawn
         given = law(canvases, group.positions[k].repeat(draws, 1))[:, 0]
         terms += _divergence(given, group.marginals[k])
-    return terms
+    excess = (given - ratio[:, None] * group.marginals[-1]).clamp(min=0).sum(1)
+    return terms, excess
 
 
 def _divergence(given: Tensor, marginal: Tensor) -> Tensor:

@@ -2,8 +2,8 @@
 
 *Lost* is KL(joint || product of the marginals) of the group, the total correlation of arXiv
 2601.15593, with the joint law as the model's own chain rule gives it; *overstated* is
-ln prod p_i(y_i) - ln p(y_1..y_m) of the tokens that were written. Both in bits. The order of the
-chain rule is that of falling confidence.
+ln prod p_i(y_i) - ln p(y_1..y_m) of the tokens that were written. Both in bits. *tv* is the total
+variation distance of the same two laws. The order of the chain rule is that of falling confidence.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from dlmviz.types import Denoiser, StepRecord, Trace
 
 BITS = 1 / math.log(2)  # a nat
 
-#: what a rule goes by, larger for a group that it thinks is worse -> its name in tables.
-#: A predicted matrix of dependence has its place here too: the sum over the group's pairs.
+#: what a rule goes by, larger for a group that it thinks is worse -> its name in tables; the last
+#: is what a rule with a budget of predicted dependence has spent on the group (DEMASK's bound)
 PROXY = {
     "doubt": "sum of 1 - confidence",
     "least": "1 - least confidence",
@@ -30,6 +30,7 @@ PROXY = {
     "jsd": "greatest JSD to reduced context [nats]",
     "edge": "greatest edge score",
     "edges": "sum of edge scores",
+    "bound": "predicted dependence spent [TV]",
 }
 
 
@@ -69,7 +70,7 @@ def _cost(
     rng: torch.Generator,
 ) -> Row:
     """What the group of a step lost and overstated, bits."""
-    nothing = {"open": 0, "lost": 0.0, "overstated": 0.0, "error": 0.0, "left_out": 0.0}
+    nothing = {"open": 0, "lost": 0.0, "overstated": 0.0, "error": 0.0, "left_out": 0.0, "tv": 0.0}
     if len(record.positions) == 1:
         return nothing | {"method": "one"}
     canvas, positions, written = (
@@ -84,6 +85,7 @@ def _cost(
     return cost | {
         "lost": lost.nats * BITS,
         "error": lost.error * BITS,
+        "tv": lost.tv,
         "method": lost.method,
         "overstated": (group.log_product - chain_rule.log_joint(law, group)) * BITS,
     }
@@ -99,8 +101,8 @@ def proxies(record: StepRecord, offset: int) -> dict[str, float | None]:
         entropy = record.entropy[at].astype(float)
         found |= {"doubt": float(doubt.sum()), "least": float(doubt.max())}
         found["budget"] = float(entropy.sum() - entropy.max())
-    for name in ("kl", "jsd"):
-        values = record.signals[name][at] if name in record.signals else np.array([])
+    for name, signal in (("kl", "kl"), ("jsd", "jsd"), ("bound", "spent")):
+        values = record.signals[signal][at] if signal in record.signals else np.array([])
         if np.isfinite(values).any():
             found[name] = float(np.nanmax(values))
     if record.links is not None and len(at) > 1:
