@@ -84,9 +84,12 @@ def test_strips_show_when_each_position_was_written() -> None:
     figures = STUDY.figures(tables)
     strips = figures["Order of the first prompts"].data[0]
     assert len(strips.z) == 6
-    assert list(strips.z[0]) == pytest.approx([1 / 3, 1, 1, 2 / 3])
+    assert list(strips.z[0]) == pytest.approx([0, 1, 1, 1 / 2])
     assert list(strips.text[0]) == ["step 1 of 3", "step 3 of 3", "step 3 of 3", "step 2 of 3"]
-    assert list(strips.z[1]) == [1, 1, 1, 1]
+    assert list(strips.z[1]) == [0, 0, 0, 0]  # one step: the first
+    names = [note.text for note in figures["Order of the first prompts"].layout.annotations]
+    assert len(names) == 6
+    assert names[0].startswith("prompt 1: ")
     assert set(tables[ORDER]["prompt"]) == {1, 2, 3}
     assert [len(line.x) for line in figures["Segments by progress"].data] == [21, 21]
     assert len(tables[CURVES]) == 42

@@ -9,11 +9,12 @@ import plotly.graph_objects as go
 
 from dlmviz.figures.chart import chart, points
 from dlmviz.figures.template import CIVIDIS, stepped
+from dlmviz.figures.words import escaped
 
 if TYPE_CHECKING:
     import pandas as pd
 
-STRIP = 22  # height of a strip [px]
+STRIP, NAME = 36, 16  # height of a strip with its name, and of the name alone [px]
 
 
 def figures(tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
@@ -43,11 +44,9 @@ def _curves(table: pd.DataFrame) -> go.Figure:
 
 
 def _strips(table: pd.DataFrame) -> go.Figure:
-    """A row for each prompt and arm; colour is when a position was written, first to last."""
+    """A strip for each prompt and arm, under its name; colour is when a position was written."""
     some = table.sort_values("prompt", kind="stable")
     rows = list(some.groupby(["prompt", "arm"], sort=False))
-    names = [f"{prompt}: {arm}" for (prompt, arm), _ in rows]
-    z = [((part["step"] + 1) / part["steps"]).tolist() for _, part in rows]
     told = [
         [
             f"step {step + 1} of {last}"
@@ -57,26 +56,37 @@ def _strips(table: pd.DataFrame) -> go.Figure:
     ]
     trace = {
         "type": "heatmap",
-        "z": z,
-        "y": list(range(len(names))),
+        "z": [(part["step"] / (part["steps"] - 1).clip(lower=1)).tolist() for _, part in rows],
+        "y": list(range(len(rows))),
         "text": told,
         "hovertemplate": "position %{x}<br>%{text}<extra></extra>",
         "zmin": 0,
         "zmax": 1,
         "colorscale": stepped(CIVIDIS),
-        "ygap": 2,
+        "ygap": NAME,
         "colorbar": {
-            "title": {"text": "written at<br>[share of steps]"},
-            "tickformat": ".0%",
+            **{"orientation": "h", "y": 1, "yanchor": "bottom", "thickness": 12},
+            "title": {"text": "written at", "side": "top"},
+            "tickvals": [0, 0.5, 1],
+            "ticktext": ["first step", "half-way", "last step"],
             "outlinewidth": 0,
         },
     }
-    y = {"tickvals": list(range(len(names))), "ticktext": names, "autorange": "reversed"}
+    names = [
+        {
+            "text": escaped(f"prompt {prompt}: {arm}"),
+            **{"x": 0, "xref": "paper", "xanchor": "left", "align": "left", "showarrow": False},
+            **{"y": place - 0.5, "yanchor": "middle", "font": {"size": 11}},
+        }
+        for place, ((prompt, arm), _) in enumerate(rows)
+    ]
+    y = {"showticklabels": False, "showgrid": False, "range": [len(rows) - 0.5, -0.75]}
     return chart(
         [trace],
         "When each position was written",
         "position in the generated part [tokens]",
-        y,
-        height=120 + STRIP * len(names),
-        margin={"l": 220, "r": 24, "t": 56, "b": 56},
+        y | {"zeroline": False},
+        height=190 + STRIP * len(rows),
+        margin={"l": 24, "r": 24, "t": 130, "b": 56},
+        annotations=names,
     )
