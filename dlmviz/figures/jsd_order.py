@@ -34,7 +34,9 @@ def figures(tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
 
 def _quantiles(table: pd.DataFrame) -> go.Figure:
     whole = table["block"] == "all blocks"  # the ends of sequence not block by block: too many
-    some = table[(table["tokens"] == "answer") | (whole & (table["tokens"] == "eos"))]
+    several = table[~whole & (table["tokens"] == "answer")]["block"].nunique() > 1
+    answer = (table["tokens"] == "answer") & (whole | several)  # one block alone is all of them
+    some = table[answer | (whole & (table["tokens"] == "eos"))]
     series = some.groupby(["arm", "tokens", "block"], sort=False)
     traces = [
         points(
