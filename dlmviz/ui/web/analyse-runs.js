@@ -28,7 +28,7 @@ function build(view) {
   const all = (on) => () => { for (const { id } of view.seen) if (on) view.chosen.add(id); else view.chosen.delete(id); draw(view); };
   const button = (key, press) => el("button", { type: "button", className: "di-button", onclick: press }, say(key));
   let timer = 0;
-  view.search = el("input", { type: "search", placeholder: say("library.search"), "aria-label": say("library.search.label"), oninput: () => { clearTimeout(timer); timer = setTimeout(() => refresh(view), PAUSE); } });
+  view.search = el("input", { type: "search", className: "an-search", placeholder: say("library.search"), "aria-label": say("library.search.label"), oninput: () => { clearTimeout(timer); timer = setTimeout(() => refresh(view), PAUSE); } });
   view.count = el("p", { className: "di-quiet", role: "status" });
   view.rows = el("ul", { className: "an-picks", "aria-label": say("analyse.runs.existing") });
   view.note = el("ul", { className: "an-refused", hidden: true });
@@ -59,7 +59,7 @@ const count = (view) => { view.count.textContent = many("analyse.runs.chosen", v
 
 function pick(view, run) {
   const box = el("input", { type: "checkbox", value: run.id, checked: view.chosen.has(run.id), onchange: () => { if (box.checked) view.chosen.add(run.id); else view.chosen.delete(run.id); count(view); } });
-  return el("li", {}, el("label", { className: "di-choice" }, box, el("span", { dir: "auto" }, run.name || run.prompt || run.id, " ", el("small", {}, `${run.model} · ${run.sampler}`))));
+  return el("li", {}, el("label", { className: "di-choice" }, box, el("span", {}, el("bdi", {}, run.name || run.prompt || run.id), el("small", {}, `${run.model} · ${run.sampler} · ${run.id}`))));
 }
 
 /** Files become runs of the Library, and are chosen. */
