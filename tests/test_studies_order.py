@@ -130,6 +130,26 @@ def test_the_table_has_means_over_what_is_defined() -> None:
     assert figures["Order by task"].layout.yaxis.title.text == "Kendall tau_b"
 
 
+def test_right_and_wrong_answers_are_drawn_apart_where_there_are_both() -> None:
+    right = rows("lists", [1.0, 3.0], [0.5, 0.5], True)
+    assert "Order of right and wrong answers" not in STUDY.figures(STUDY.tables(right, Settings()))
+    wrong = [row | {"unit": row["unit"] + "w"} for row in rows("lists", [4.0], [-0.5], False)]
+    figures = STUDY.figures(STUDY.tables(right + wrong, Settings()))
+    sides = {line.name: list(line.y) for line in figures["Order of right and wrong answers"].data}
+    assert sides == {"right, one": [0.5], "wrong, one": [-0.5]}
+    sides = {
+        line.name: list(line.y) for line in figures["Parallelism of right and wrong answers"].data
+    }
+    assert sides == {"right, one": [2.0], "wrong, one": [4.0]}
+    assert "Wasted forwards by task" not in figures  # none was
+
+
+def test_wasted_forwards_are_drawn_where_there_are_some() -> None:
+    idle = [row | {"wasted": 0.25} for row in rows("lists", [1.0, 3.0], [0.5, 0.5], True)]
+    figures = STUDY.figures(STUDY.tables(idle, Settings()))
+    assert list(figures["Wasted forwards by task"].data[0].y) == [0.25]
+
+
 def test_the_claim_holds_where_intervals_are_apart_and_not_where_they_meet() -> None:
     apart = rows("lists", [1.0, 1.1], [0.1, 0.2], True) + rows(
         "words", [8.0, 9.0], [0.8, 0.9], True

@@ -114,7 +114,7 @@ def _means(group: pd.DataFrame) -> dict[str, Any]:
 
 
 def figures(tables: Tables) -> dict[str, Any]:
-    """AFP and tau_b by task and arm; by third of the decode; by right and wrong."""
+    """AFP, wasted forwards and tau_b by task and arm, by third, and by right and wrong."""
     table = tables[RUNS]
     whole = table[table["part"] == PARTS[0]]
     every = whole[whole["answers"] == "all"]
@@ -133,6 +133,16 @@ def figures(tables: Tables) -> dict[str, Any]:
             _named(thirds), "place", "arm", "tau_b", "Order by third", "Kendall tau_b"
         ),
     }
+    if every["wasted"].gt(0).any():
+        made["Wasted forwards by task"] = spread.grouped(
+            every, "task", "arm", "wasted", "Forwards that finalised nothing", "share of forwards"
+        )
+    sides = whole[whole["answers"] != "all"]
+    if sides["answers"].nunique() == 2:
+        sides = sides.assign(side=sides["answers"] + ", " + sides["arm"])
+        for name, unit in (("afp", "AFP [tokens/step]"), ("tau_b", "Kendall tau_b")):
+            title = f"{'Parallelism' if name == 'afp' else 'Order'} of right and wrong answers"
+            made[title] = spread.grouped(sides, "task", "side", name, title, unit)
     if SUDOKU in tables:
         made["Sudoku"] = sudoku.figure(tables[SUDOKU])
     return made
