@@ -192,6 +192,8 @@ def test_tables_average_a_runs_looks_and_then_runs() -> None:
     assert against.loc[looks.LAST, "rho"] == 0.25
     assert against.loc[looks.MEASURED, "asymmetry"] == 0.125
     assert set(dependence.figures(made)) >= {"AUC by task", "Against influence"}
+    axis = dependence.figures(made)["AUC over the decode"].layout.xaxis
+    assert list(axis.ticktext) == ["0<br>t", "50"]
     assert "t 0.50 (distance alone 0.40)" in dependence.verdict(made)
     assert "(theirs 0.928)" in toy.verdict(made)
 

@@ -144,6 +144,13 @@ def test_right_and_wrong_answers_are_drawn_apart_where_there_are_both() -> None:
     assert "Wasted forwards by task" not in figures  # none was
 
 
+def test_a_third_has_its_number_and_the_middle_one_its_task() -> None:
+    whole = rows("lists", [1.0, 3.0], [0.5, 0.5], True)
+    parts = [row | {"part": part} for part in order.PARTS for row in whole]
+    axis = STUDY.figures(STUDY.tables(parts, Settings()))["Order by third"].layout.xaxis
+    assert list(axis.ticktext) == ["1st", "2nd<br>lists", "3rd"]
+
+
 def test_wasted_forwards_are_drawn_where_there_are_some() -> None:
     idle = [row | {"wasted": 0.25} for row in rows("lists", [1.0, 3.0], [0.5, 0.5], True)]
     figures = STUDY.figures(STUDY.tables(idle, Settings()))

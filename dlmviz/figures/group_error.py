@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import plotly.graph_objects as go
 
 from dlmviz.figures.chart import chart, points
+from dlmviz.figures.frontier import TICKS
 from dlmviz.figures.spread import grouped
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ def _bits(runs: pd.DataFrame) -> go.Figure:
         )
         for index, line in enumerate(runs.to_dict("records"))
     ]
-    return chart(traces, "What a run loses", "NFE [forwards/run]", f"{LOST} a run")
+    x = {"title": {"text": "NFE [forwards/run]"}, "type": "log", "tickvals": TICKS}
+    return chart(traces, "What a run loses", x, f"{LOST} a run")
 
 
 def _against(groups: pd.DataFrame, name: str, told: str, arms: list[str]) -> go.Figure:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import plotly.graph_objects as go
 
@@ -15,11 +16,19 @@ WIDTH = 0.6  # of a group, in which its categories stand side by side
 
 
 def grouped(
-    table: pd.DataFrame, group: str, category: str, value: str, title: str, unit: str
+    table: pd.DataFrame,
+    group: str,
+    category: str,
+    value: str,
+    title: str,
+    unit: str,
+    ticks: Mapping[Any, str] | None = None,
+    axis_title: str = "",
 ) -> go.Figure:
     """Column `value` with `value`_low and `value`_high by `group`; what is undefined is left out.
 
-    Categories are moved a little to either side, so that intervals do not hide each other.
+    Categories are moved a little to either side, so that intervals do not hide each other. `ticks`:
+    what stands under each group, where its name is too long for a narrow screen.
     """
     places = {name: i for i, name in enumerate(dict.fromkeys(table[group]))}
     names = list(dict.fromkeys(table[category]))
@@ -40,8 +49,10 @@ def grouped(
             )
         )
     axis = {
+        "title": {"text": axis_title},
         "tickvals": list(places.values()),
-        "ticktext": list(places),
+        "ticktext": [*places] if ticks is None else [ticks[name] for name in places],
+        "tickangle": None if ticks is None else 0,
         "range": [-0.6, len(places) - 0.4],
         "showgrid": False,
     }

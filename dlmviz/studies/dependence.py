@@ -31,6 +31,7 @@ from dlmviz.types import Denoiser, InputError, Trace, knob
 
 TASKS, STEPS, INFLUENCE = "By task", "Over the decode", "Against measured influence"
 AUC, OVR = "AUC [0.5 is chance]", "OVR [share of pairs]"
+LAYER = "layer [1 is the lowest]"
 LAYERS, ONE = "By layer", "attention, one layer"
 
 
@@ -129,34 +130,39 @@ def _means(frame: pd.DataFrame, by: list[str], names: Sequence[str]) -> pd.DataF
 def figures(tables: Tables) -> dict[str, Any]:
     """AUC and OVR by task and predictor and over the decode, by layer, and against influence."""
     by_task, steps, against = (tables[name] for name in (TASKS, STEPS, INFLUENCE))
-    steps = steps.assign(place=steps["task"] + "<br>" + steps["revealed"])
     rho = against[against["rho"].notna()] if len(against) else against
     made = {
         "AUC by task": spread.grouped(by_task, "task", "scores", "auc", "Edges found", AUC),
         "Degree order by task": spread.grouped(
             by_task, "task", "scores", "ovr", "Degrees in the wrong order", OVR
         ),
-        "AUC over the decode": spread.grouped(
-            steps,
-            "place",
-            "scores",
-            "auc",
-            "Edges found by what is revealed",
-            AUC,
+        "AUC over the decode": _over(steps, "auc", "Edges found by what is revealed", AUC),
+        "Degree order over the decode": _over(
+            steps, "ovr", "Degrees in the wrong order by what is revealed", OVR
         ),
     }
-    made["Degree order over the decode"] = spread.grouped(
-        steps, "place", "scores", "ovr", "Degrees in the wrong order by what is revealed", OVR
-    )
     if len(layers := tables[LAYERS]):
         made["AUC by layer"] = spread.grouped(
-            layers, "layer", "task", "auc", "Edges found by one layer's attention", AUC
+            layers, "layer", "task", "auc", "Edges found by one layer's attention", AUC, None, LAYER
         )
     if len(rho):
         made["Against influence"] = spread.grouped(
             rho, "task", "scores", "rho", "Scores against measured influence", "Spearman's rho"
         )
     return made
+
+
+def _over(steps: pd.DataFrame, value: str, title: str, unit: str) -> Any:
+    """A number by task and quarter of what is revealed; under its first quarter a task's name."""
+    places = steps["task"] + ", " + steps["revealed"]
+    first = places[~steps["task"].duplicated()].tolist()
+    ticks = {
+        place: revealed.removesuffix(" %") + (f"<br>{task}" if place in first else "")
+        for place, task, revealed in zip(places, steps["task"], steps["revealed"], strict=True)
+    }
+    table = steps.assign(place=places)
+    axis = "revealed, from [%]"
+    return spread.grouped(table, "place", "scores", value, title, unit, ticks, axis)
 
 
 def verdict(tables: Tables) -> str:

@@ -119,6 +119,8 @@ def figures(tables: Tables) -> dict[str, Any]:
     whole = table[table["part"] == PARTS[0]]
     every = whole[whole["answers"] == "all"]
     thirds = table[(table["part"] != PARTS[0]) & (table["answers"] == "all")]
+    thirds = thirds.assign(place=thirds["task"] + ", " + thirds["part"])
+    ticks = {line["place"]: _tick(line["task"], line["part"]) for line in thirds.to_dict("records")}
     made = {
         "Parallelism by task": spread.grouped(
             every, "task", "arm", "afp", "Parallelism by task", "AFP [tokens/step]"
@@ -127,10 +129,10 @@ def figures(tables: Tables) -> dict[str, Any]:
             every, "task", "arm", "tau_b", "Order by task: 1 is left to right", "Kendall tau_b"
         ),
         "Parallelism by third": spread.grouped(
-            _named(thirds), "place", "arm", "afp", "Parallelism by third", "AFP [tokens/step]"
+            thirds, "place", "arm", "afp", "Parallelism by third", "AFP [tokens/step]", ticks
         ),
         "Order by third": spread.grouped(
-            _named(thirds), "place", "arm", "tau_b", "Order by third", "Kendall tau_b"
+            thirds, "place", "arm", "tau_b", "Order by third", "Kendall tau_b", ticks
         ),
     }
     if every["wasted"].gt(0).any():
@@ -148,8 +150,9 @@ def figures(tables: Tables) -> dict[str, Any]:
     return made
 
 
-def _named(thirds: pd.DataFrame) -> pd.DataFrame:
-    return thirds.assign(place=thirds["task"] + ", " + thirds["part"])
+def _tick(task: str, part: str) -> str:
+    """ "1st", and under the middle third of a task its name."""
+    return {PARTS[1]: "1st", PARTS[2]: f"2nd<br>{task}", PARTS[3]: "3rd"}[part]
 
 
 def verdict(tables: Tables) -> str:
