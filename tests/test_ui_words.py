@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 from dlmviz import knobs
 from dlmviz.studies import STUDIES, find
 from dlmviz.tasks import TASKS
-from dlmviz.ui import bundle, learn, shelves, words
+from dlmviz.ui import bundle, learn, models, shelves, words
 from dlmviz.ui.bundle import WEB
 from dlmviz.ui.menu import menu
 
@@ -73,6 +73,7 @@ CODE = {  # what looks like a sentence and is none that anybody reads in the pag
     "learn.py": {"card depend", "card answer", "card map"},  # classes
     "library.py": {"the file"},  # stands for a name in an error
     "loading.py": {"out of memory", "allocate memory", "not enough memory"},  # of torch
+    "models.py": {models.FIT, models.LEAVE},
     "payload.py": {r"conflicts with (\d{1,9})"},
 }
 CODE_STARTS = ("<!doctype", "<link", "<div", "<nav", "<section", "import(", "export const")

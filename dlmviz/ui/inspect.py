@@ -10,14 +10,13 @@ from typing import Any
 import gradio as gr
 
 from dlmviz.tasks import TASKS
-from dlmviz.ui import adapters, asks, live, payload
+from dlmviz.ui import adapters, asks, live, models, payload
 from dlmviz.ui.bundle import mounting
 from dlmviz.ui.form import Form, advanced, lengths, sampler
 from dlmviz.ui.menu import menu
 from dlmviz.ui.shelves import Shelves
 from dlmviz.ui.words import label
 
-MODELS = ("tiny", "tiny-early")
 MOUNT = mounting("run", "ask", "branch")
 FORM = mounting("form")
 ROOT = '<div class="dv-root" data-samplers="{}">…</div>'
@@ -65,7 +64,7 @@ def _controls(view: gr.HTML, shelves: Shelves) -> None:
         )
         stop = gr.Button(str(label("form.stop")), min_width=60, elem_id="stop")
     gr.HTML(html_template='<p class="dv-note" role="status"></p>', js_on_load=FORM, elem_id="note")
-    form["model"] = gr.Radio(list(MODELS), value=MODELS[0], label=label("form.model"))
+    form["model"] = models.choice()
     kept = adapters.choice()
     sampler(form)
     lengths(form)
@@ -89,6 +88,7 @@ def _controls(view: gr.HTML, shelves: Shelves) -> None:
         )
     _listen(form, example, view, start, stop, shelves)
     adapters.listen(kept, form, example, shelves)
+    models.listen(form, chips.values())
     upload.upload(
         lambda path: live.opened(path, shelves),
         inputs=upload,

@@ -41,6 +41,25 @@ def test_decoding_streams_and_the_cursor_is_ours(visit: Visit) -> None:
     assert visit.label().startswith("Step 1 of")
 
 
+def test_the_toy_brings_its_prompt_and_takes_it_away_again(visit: Visit) -> None:
+    visit.open()
+    page, prompt = visit.page, visit.page.locator("#ask textarea").first
+    prompt.fill("What is 17 * 6?")
+    page.get_by_label("toy", exact=True).check()
+    page.wait_for_function("document.querySelector('#ask textarea').value === '[MASK:9]'")
+    page.click("#decode")
+    saved = "document.querySelector('.dv-note').innerText.includes('Saved as')"
+    page.wait_for_function(saved, timeout=60_000)
+    assert page.get_by_role("alert").filter(visible=True).count() == 0
+    assert page.locator(".dv-canvas [data-pos]").count() == 9
+    page.get_by_label("tiny", exact=True).check()
+    page.wait_for_function("document.querySelector('#ask textarea').value === ''")
+    page.get_by_label("toy", exact=True).check()
+    page.get_by_role("button", name="Word problems").click()
+    page.wait_for_function("document.querySelector('#ask textarea').value.length > 9")
+    assert page.get_by_label("tiny", exact=True).is_checked()
+
+
 def test_stop_ends_the_run_and_frees_the_place(visit: Visit) -> None:
     visit.open()
     page = visit.page
