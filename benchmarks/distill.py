@@ -33,7 +33,11 @@ FINE = (0.99, 0.98, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5, 0.45,
 SCORERS = ("fast_dllm", "slow_fast")
 #: with a single block slow_fast is fast_dllm, forward for forward: one of them is run
 ALIKE, WIDTH = ("fast_dllm", "slow_fast"), 32
-COMMAND = "python -m benchmarks.distill STUDENT ...; python -m benchmarks.distill --table"
+COMMAND = (
+    "python -m benchmarks.distill 'tiny*/all/* looks*' --steps 1000; python -m benchmarks.distill "
+    "'tiny/pairs/*' 'tiny-early/mrf/four looks' --steps 3000 --batch 32 --scorers fast_dllm; "
+    "python -m benchmarks.distill --table"
+)
 ROWS, TRAINED = "rows.jsonl.gz", "trained.jsonl"
 Key = tuple[str, str, str, str, float, int]  # set, student or model, task, scorer, tau, n
 

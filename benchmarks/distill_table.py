@@ -17,9 +17,10 @@ CHOSEN = ("tiny/all/four looks", "pairs", "fast_dllm", 0.5)
 GATE = "needs >= 1.2x fewer forwards at matched accuracy with the 95 % interval above 1"
 SINGLE = ("words", "pairs", "mrf")  # one block: slow_fast is fast_dllm there, and is not run again
 MADE = (
-    "first prompts and the fresh ones of the bases: 2 x NVIDIA H200, TF32, 4 students a GPU; the "
-    "chosen student's fresh prompts: float32 on a CPU; students: 1,000 steps of 64 rows. Students "
-    "without arms were trained but not scored. Not run: 3,000 steps, lr 2e-5, eos, block, rank 8"
+    "first prompts and the fresh ones of the bases: 2 x NVIDIA H200, TF32; the chosen student's "
+    "fresh prompts: float32 on a CPU. Students of all tasks: 1,000 steps of 64 rows; scored "
+    "students of one task: 3,000 steps of 32 rows, but tiny-early/lists (1,000 of 64). Students "
+    "without arms were trained but not scored. Not run: block, rank 8, lr 3e-3 and 2e-4"
 )
 COLUMNS = "tau, accuracy %, nfe, tpf | base tau, accuracy %, nfe | base nfe / nfe [95 % interval]"
 
