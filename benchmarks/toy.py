@@ -43,7 +43,8 @@ def lesson_of(options: argparse.Namespace, device: torch.device, steps: int) -> 
     seeds = list(range(options.first, options.first + options.seeds))
     order = [chain.order_of(seed, name == "shuffled") for name in options.orders for seed in seeds]
     recipe = Recipe(steps=steps, batch=options.batch, lr=options.lr, seed=options.first)
-    shape = Shape(symbols=options.symbols)
+    width = options.width
+    shape = Shape(options.symbols, width=width, heads=options.heads, inner=3 * width)
     return Lesson(shape, recipe, seeds * len(options.orders), torch.stack(order), device)
 
 
@@ -266,8 +267,10 @@ def main() -> int:
     one.add_argument("--first", type=int, default=0, help="the first seed")
     one.add_argument("--orders", nargs="+", choices=ORDERS, default=list(ORDERS))
     one.add_argument(
-        "--symbols", type=int, default=4, help="K; of 4, models may learn the parities only"
+        "--symbols", type=int, default=3, help="K; of 4, models may learn the parities only"
     )
+    one.add_argument("--width", type=int, default=Shape.width)
+    one.add_argument("--heads", type=int, default=Shape.heads)
     one.add_argument("--steps", type=int, default=20_000)
     one.add_argument("--batch", type=int, default=128, help="chains a model and step")
     one.add_argument("--lr", type=float, default=1e-2)
