@@ -48,7 +48,7 @@ parities of the sums, and attention finds fewer edges where places are shuffled.
 
 The score -|i - j| alone has AUC {distance:.3f} on the same masked places: in this order of places
 the toy cannot tell attention that knows the graph from attention that is local. The same seeds
-with their places shuffled are the control: `benchmarks/results/toy.json`, `docs/studies/toy.md`.
+with their places shuffled are the control: `benchmarks/results/toy_four.json`, `docs/studies/toy.md`.
 
 Trained {steps:,} steps of {batch} chains with Muon, rate {lr}, seed {seed}, by
 `python -m benchmarks.toy train`; shipped by `python -m benchmarks.toy_card`. Apache-2.0.
@@ -60,7 +60,7 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
     told = json.loads((folder / CURVE).read_text())
-    found = json.loads((results_file.RESULTS / "toy.json").read_text())["data"]
+    found = json.loads((results_file.RESULTS / "toy_four.json").read_text())["data"]
     own = [row for row in found["models"] if row["run"] == folder.name]
     row = min((row for row in own if row["order"] == ORDERS[0]), key=lambda row: row["loss"])
     at = told["seeds"].index(row["seed"])  # natural orders come first in the stack
