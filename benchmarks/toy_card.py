@@ -48,7 +48,8 @@ parities of the sums, and attention finds fewer edges where places are shuffled.
 
 The score -|i - j| alone has AUC {distance:.3f} on the same masked places: in this order of places
 the toy cannot tell attention that knows the graph from attention that is local. The same seeds
-with their places shuffled are the control: `benchmarks/results/toy_four.json`, `docs/studies/toy.md`.
+with their places shuffled are the control: `benchmarks/results/toy_four.json`,
+`docs/studies/toy.md`.
 
 Trained {steps:,} steps of {batch} chains with Muon, rate {lr}, seed {seed}, by
 `python -m benchmarks.toy train`; shipped by `python -m benchmarks.toy_card`. Apache-2.0.
