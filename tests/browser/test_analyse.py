@@ -103,7 +103,7 @@ def rho(traces: list[dlmviz.Trace]) -> float:
 
 
 def test_two_hundred_runs_are_uploaded_and_a_dot_opens_one_of_them(
-    visit: Visit, recorded: dict[Path, dlmviz.Trace], tmp_path: Path
+    visit: Visit, axe: str, recorded: dict[Path, dlmviz.Trace], tmp_path: Path
 ) -> None:
     page, bad = visit.page, tmp_path / "bad.npz"
     bad.write_bytes(b"no run")
@@ -117,6 +117,7 @@ def test_two_hundred_runs_are_uploaded_and_a_dot_opens_one_of_them(
     page.wait_for_function(
         "document.querySelectorAll('.an-picks :checked').length === 200", timeout=WAIT
     )
+    assert grave(page, axe, "#analyse") == []
     page.click(".an-root .di-start")
     page.wait_for_selector(".an-chosen[data-state=done] .an-figure .main-svg", timeout=WAIT)
     page.locator(".an-missing summary").click()
