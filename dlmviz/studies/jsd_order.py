@@ -36,7 +36,7 @@ class Settings:
     arms: str = knob("llada steps=24", help="samplers with their knobs, with semicolons")
     gen_length: int = knob(0, 0, 65536, "tokens to generate; 0 is the task's")
     block_length: int = knob(0, 0, 65536, "tokens of a block; 0 is the task's")
-    n: int = knob(200, 1, 5000, "prompts")
+    n: int = knob(200, 1, 5000, "how many prompts")
 
 
 def units(settings: Settings) -> list[Unit]:

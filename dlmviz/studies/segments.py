@@ -38,7 +38,7 @@ class Settings:
         help="samplers with their knobs, with semicolons; speed-ups are over the first",
     )
     one_block: bool = knob(True, help="one block, as in the paper; else the task's blocks")
-    n: int = knob(50, 1, 5000, "prompts")
+    n: int = knob(50, 1, 5000, "how many prompts")
 
 
 def units(settings: Settings) -> list[Unit]:

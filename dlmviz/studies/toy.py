@@ -25,7 +25,7 @@ class Settings:
 
     model: str = knob("toy", help="toy, or a folder that dlmviz.learn.toy made in natural order")
     arms: str = knob("random", help="samplers with their knobs, with semicolons")
-    n: int = knob(100, 1, 5000, "chains")
+    n: int = knob(100, 1, 5000, "how many chains")
 
 
 def units(settings: Settings) -> list[Unit]:
