@@ -1,4 +1,4 @@
-"""`dlmviz decode | show | tasks | study | distill | jobs`. `python app.py` starts the page."""
+"""`dlmviz decode | show | tasks | study | distill | train | jobs`. `python app.py` starts the page."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any, Literal, NoReturn, get_args, get_origin, get_type_hints
 import dlmviz
 from dlmviz import metrics, store
 from dlmviz.jobs import commands as job_commands
+from dlmviz.jobs.demask import command as train_command
 from dlmviz.jobs.distil import command as distil_command
 from dlmviz.studies import command as study_command
 from dlmviz.types import RECORDABLE, DecodeError, InputError, RunSpec, Trace
@@ -75,7 +76,7 @@ def parser() -> Parser:
     """The parser of all commands; decode has a flag for every field of RunSpec."""
     top = Parser(prog="dlmviz", description=__doc__, allow_abbrev=False)
     commands = top.add_subparsers(
-        required=True, metavar="decode | show | tasks | study | distill | jobs"
+        required=True, metavar="decode | show | tasks | study | distill | train | jobs"
     )
     decode = commands.add_parser("decode", help="decode a prompt", allow_abbrev=False)
     hints = get_type_hints(RunSpec)
@@ -93,6 +94,7 @@ def parser() -> Parser:
     tasks.set_defaults(command=_tasks)
     study_command.add(commands)
     distil_command.add(commands)
+    train_command.add(commands)
     job_commands.add(commands)
     return top
 

@@ -209,6 +209,7 @@ def look(run: Run, state: State, prediction: Prediction) -> tuple[Step, Proposal
         at=at,
         special=run.model.special,
         fixed=run.visible,
+        head=run.head,
         revise=state.ask,
     )
     return step, proposal, peeked

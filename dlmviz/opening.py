@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,6 +34,7 @@ class Run:
     rng: torch.Generator
     keep: int  # K; 0 records commits only
     max_steps: int
+    head: Any = None  # the trained part that the sampler reads hidden states by
 
 
 def begin(
@@ -108,7 +110,17 @@ def open_run(
     if max_steps is None:
         max_steps = max(8 * len(start.initial), getattr(sampler, "steps", 0) or 0)
     keep = min(keep, model.vocab_size)
-    return Run(model, sampler, spec, start, needs, draw, visible, rng, keep, max_steps)
+    head = trained(model, sampler, needs)
+    return Run(model, sampler, spec, start, needs, draw, visible, rng, keep, max_steps, head)
+
+
+def trained(model: Denoiser, sampler: Sampler, needs: Needs) -> Any:
+    """The head that the sampler asks for, or None. Raises InputError where none fits the model."""
+    if not needs.head:
+        return None
+    from dlmviz.models.heads import open_head  # few rules have one
+
+    return open_head(needs.head, model, getattr(sampler, "head", ""))
 
 
 def first_canvas(run: Run) -> Canvas:

@@ -94,3 +94,32 @@ def independent_set(order: Tensor, conflict: Tensor, tau: float) -> tuple[Tensor
     accepted = torch.zeros(len(conflict), dtype=torch.bool, device=order.device)
     accepted[order] = by < 0
     return accepted, blocker
+
+
+def within_budget(
+    D: Tensor, order: Tensor, tau: float, stop: bool = False
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """(accepted, bool [T]; {"cost", "spent"}, [T]) by DEMASK's Algorithm 1; [T T], int64 [n].
+
+    In this order i is accepted iff spent + sum_{accepted j} D_ij <= tau, and then spends its cost.
+    NaN where nothing was tried: outside the order, and with `stop` behind the first that is over.
+    """
+    table, tried, spent = D.double().cpu().numpy(), order.tolist(), 0.0
+    accepted: list[int] = []
+    costs, spents = [], []
+    for i in tried:
+        costs.append(float(table[i, accepted].sum()))
+        if spent + costs[-1] <= tau:
+            accepted.append(i)
+            spent += costs[-1]
+        spents.append(spent)
+        if stop and accepted[-1] != i:
+            break
+    A = torch.zeros(len(D), dtype=torch.bool, device=D.device)
+    A[accepted] = True
+    nowhere, seen = torch.full((len(D),), torch.nan, device=D.device), order[: len(costs)]
+    told = {
+        name: nowhere.scatter(0, seen, nowhere.new_tensor(values))
+        for name, values in (("cost", costs), ("spent", spents))
+    }
+    return A, told

@@ -56,6 +56,7 @@ class Needs:
 
     attention: float = 0.0  # share of the last layers whose mean attention is returned; 0 = none
     hidden: bool = False  # final hidden states
+    head: str = ""  # kind of the trained part that the rule reads them by
     window: Window = "until_block_end"  # candidates: masks before the block's end, in it only, or
     # anywhere ("canvas": the whole generation is one block, whatever the spec says)
     draw: Draw = "gumbel"  # what RunSpec.draw "official" means for this rule; see propose.py
@@ -146,6 +147,7 @@ class Step:
     at: Callable[[Canvas, Prediction], Step]  # this step, had the canvas and its prediction been so
     special: Special
     fixed: Tensor  # bool [T], given when the run began: never rewritten
+    head: Any = None  # the trained part that `needs` asks for; see models/heads.py
     revise: bool = False  # all is filled: answer what to take back, or nothing to end the run
 
     @property

@@ -23,6 +23,7 @@ class Kind:
 KINDS: Mapping[str, Kind] = {
     "distil": Kind("distil", "Distillation", "dlmviz.jobs.distil.job:run"),
     "study": Kind("study", "Study", "dlmviz.studies.job:entry"),
+    "demask": Kind("demask", "DEMASK predictor", "dlmviz.jobs.demask.job:run"),
 }
 TABLE = f"{__name__}:KINDS"
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from dlmviz.knobs import checked, fields, unknown
 from dlmviz.samplers.dapd import Dapd
+from dlmviz.samplers.demask import Demask
 from dlmviz.samplers.dream import Dream
 from dlmviz.samplers.edit import Edit
 from dlmviz.samplers.entropy_bound import EntropyBound
@@ -21,7 +22,7 @@ from dlmviz.types import InputError, Sampler
 SAMPLERS: dict[str, type[Sampler]] = {
     sampler.name: sampler
     for sampler in (
-        *(Llada, Dream, FastDllm, EntropyBound, Klass, SlowFast, Dapd, Psd, Edit),
+        *(Llada, Dream, FastDllm, EntropyBound, Klass, SlowFast, Dapd, Demask, Psd, Edit),
         *(Random, LeftToRight, TopK),
     )
 }

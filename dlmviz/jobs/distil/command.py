@@ -50,18 +50,19 @@ def chosen(args: argparse.Namespace) -> Recipe:
         given |= {"tasks": [], "prompts": args.prompts}
         given["gen_length"] = given["gen_length"] or 128
     for pair in args.set:
-        name, equals, value = pair.partition("=")
-        if not (name and equals):
-            raise InputError(f"--set must be NAME=VALUE: got {pair!r}; try --set steps=200")
-        _put(given, name, value)
+        put(given, given["settings"], pair)
     return recipe_of(given)
 
 
-def _put(given: dict[str, Any], name: str, value: str) -> None:
-    """Sets one field of a recipe or of its settings, in the type that it has."""
-    place = given["settings"] if name in given["settings"] else given
+def put(given: dict[str, Any], inner: dict[str, Any], pair: str) -> None:
+    """Sets one field of a recipe, or of the settings inside it, in the type that it has."""
+    name, equals, value = pair.partition("=")
+    if not (name and equals):
+        raise InputError(f"--set must be NAME=VALUE: got {pair!r}; try --set steps=200")
+    place = inner if name in inner else given
     if name not in place or (isinstance(place[name], dict | list | tuple) and name != "thresholds"):
-        names = sorted({*given, *given["settings"]} - {"settings", "tasks"})
+        plain = {n for n, v in given.items() if not isinstance(v, dict) and n != "tasks"}
+        names = sorted(plain | inner.keys())
         raise InputError(f"there is no setting {name!r}; settings are {', '.join(names)}")
     try:
         if name == "thresholds":
@@ -91,16 +92,23 @@ def _distill(args: argparse.Namespace) -> None:
     if args.queue:
         print(line(jobs.job(args.store, identity)))
         return
+    follow(args.store, identity)
+    for row in (jobs.result(args.store, identity) or {}).get("scores", []):
+        print(_numbers(row))
+    print(f"adapter in {args.store}/adapters")
+
+
+def follow(store: str, identity: str) -> None:
+    """Has a job done, and prints what happens until it is over. Raises InputError if it failed."""
     try:
-        with jobs.attended(args.store):
-            _follow(args.store, identity)
+        with jobs.attended(store):
+            _follow(store, identity)
     except KeyboardInterrupt:
-        print(f"\nThe job goes on with `dlmviz jobs worker --store {args.store}`, or the app.")
+        print(f"\nThe job goes on with `dlmviz jobs worker --store {store}`, or the app.")
         raise
 
 
 def _follow(store: str, identity: str) -> None:
-    """Prints what happens until the job is over. Raises InputError where it failed."""
     cursor, stage = "", ""
     while True:
         job = jobs.job(store, identity)
@@ -118,11 +126,9 @@ def _follow(store: str, identity: str) -> None:
     if job.state == "failed":
         raise InputError(job.problem)
     print(line(job))
-    for row in (jobs.result(store, identity) or {}).get("scores", []):
-        print(_numbers(row))
     if job.state == "done":
         told = dataclasses.asdict(job)
-        print(f"{told['ended'] - told['started']:.0f} s; adapter in {store}/adapters")
+        print(f"{told['ended'] - told['started']:.0f} s")
 
 
 def _numbers(row: dict[str, Any]) -> str:

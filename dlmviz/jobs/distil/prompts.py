@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,15 +42,24 @@ def collected(recipe: Recipe) -> Prompts:
     shares = [recipe.count, recipe.held, recipe.scored * len(recipe.tasks)]
     used: set[str] = set()
     scored, held, learned = (
-        tuple(_drawn(recipe, amount, seed, used))
+        tuple(drawn(recipe.tasks, amount, seed, used, recipe.gen_length, recipe.block_length))
         for amount, seed in zip(shares[::-1], (SCORED_SEED, HELD_SEED, FIRST_SEED), strict=True)
     )
     return Prompts(learned, held, scored)
 
 
-def _drawn(recipe: Recipe, amount: int, seed: int, used: set[str]) -> Iterator[Asked]:
-    """`amount` new prompts, the tasks in turn; each is added to `used`."""
-    sources = [(get(name), _endless(get(name), seed)) for name in recipe.tasks]
+def drawn(
+    tasks: Sequence[str],
+    amount: int,
+    seed: int,
+    used: set[str],
+    gen_length: int = 0,
+    block_length: int = 0,
+) -> Iterator[Asked]:
+    """`amount` new prompts, the tasks in turn; each is added to `used`. A length of 0 is each
+    task's own.
+    """
+    sources = [(get(name), _endless(get(name), seed)) for name in tasks]
     for number in range(amount):
         task, source = sources[number % len(sources)]
         example = next((e for e in source if e.prompt not in used), None)
@@ -60,8 +69,8 @@ def _drawn(recipe: Recipe, amount: int, seed: int, used: set[str]) -> Iterator[A
                 "ask for fewer, or add a task"
             )
         used.add(example.prompt)
-        length = recipe.gen_length or task.gen_length
-        yield Asked(example.prompt, length, min(recipe.block_length, length), example)
+        length, block = gen_length or task.gen_length, block_length or task.block_length
+        yield Asked(example.prompt, length, min(block, length), example)
 
 
 def _endless(task: Task, seed: int) -> Iterator[Example]:

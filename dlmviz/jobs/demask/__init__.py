@@ -1,0 +1,1 @@
+"""Training DEMASK's predictor as a job."""

@@ -1,0 +1,74 @@
+"""What a training of DEMASK's predictor is asked to do, as plain values: no torch."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from dlmviz.learn.demask.settings import Fit
+from dlmviz.types import InputError
+
+MOST = 100_000  # prompts
+TASKS = ("stories", "trivia", "lists", "puzzles", "words", "pairs", "mrf")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A model, the prompts whose decodes give the states, and how the predictor learns."""
+
+    model: str = "tiny"
+    tasks: tuple[str, ...] = TASKS  # in equal shares
+    count: int = 4000  # prompts that it learns from; each gives two states
+    held: int = 400  # further prompts, whose states it is scored on
+    tau: float = 0.9  # threshold of the decodes
+    batch: int = 8  # states that are measured together
+    fit: Fit = field(default_factory=Fit)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tasks", tuple(self.tasks))
+        if not self.tasks:
+            raise InputError("no task is given: the states come from their prompts; give one")
+        for name in ("count", "held", "batch"):
+            value = getattr(self, name)
+            if type(value) is not int or not 1 <= value <= MOST:
+                raise InputError(f"{name} must be a whole number from 1 to {MOST}: got {value!r}")
+        if not (isinstance(self.tau, int | float) and 0 <= self.tau <= 1):
+            raise InputError(f"tau must lie in 0..1: got {self.tau!r}; try 0.9")
+
+    def to_json(self) -> dict[str, Any]:
+        """The recipe as plain values, which `recipe_of` takes back."""
+        return dataclasses.asdict(self)
+
+
+def recipe_of(given: Mapping[str, Any]) -> Recipe:
+    """The recipe that plain values describe. Raises InputError for anything else."""
+    known = {f.name for f in dataclasses.fields(Recipe)}
+    inner = {f.name for f in dataclasses.fields(Fit)}
+    fit = given.get("fit", {})
+    if not isinstance(fit, Mapping):
+        raise InputError(f"fit must be an object: got {fit!r}")
+    if unknown := sorted((given.keys() - known) | (fit.keys() - inner)):
+        raise InputError(
+            f"a predictor's training has no setting {', '.join(unknown)}; "
+            f"it has {', '.join(sorted((known | inner) - {'fit'}))}"
+        )
+    try:
+        return Recipe(**{**given, "fit": Fit(**fit)})
+    except TypeError as error:
+        raise InputError(f"a setting has a value of the wrong kind: {error}") from error
+
+
+PRESETS: Mapping[str, Recipe] = MappingProxyType(
+    {
+        "demo": Recipe(
+            count=56, held=14, batch=4, fit=Fit(sources=4, draws=1, epochs=30, batch=16)
+        ),
+        "built-in": Recipe(fit=Fit(sources=16, draws=4, epochs=10)),
+    }
+)
+TITLES: Mapping[str, str] = MappingProxyType(
+    {"demo": "Two minutes on a laptop", "built-in": "The built-in model, on a GPU"}
+)

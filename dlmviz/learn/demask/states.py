@@ -1,0 +1,100 @@
+"""What the predictor learns from: influences measured by reveal passes (arXiv 2604.02560).
+
+D_ij = E_{y ~ p_j} TV(p_i given y at j, p_i). One reveal gives a whole column: y is drawn from p_j
+and written in place of the mask, and all other masks are asked again. Letters: M masked positions
+of a state, K revealed ones of them, S draws a revealed position, T canvas, D width, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dlmviz.forward import stack
+from dlmviz.learn.demask.settings import Fit
+from dlmviz.types import Denoiser, Trace
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """One canvas as the predictor sees it, and what it should have said."""
+
+    hidden: Tensor  # float16 [M D], at the masked positions
+    sources: Tensor  # int64 [K], indices into M
+    columns: Tensor  # float16 [M K], the influence of each source; undefined on itself
+
+
+def canvases(traces: Sequence[Trace], seed: int) -> Iterator[Tensor]:
+    """Two canvases a run, int64 [T]: as it was before some step, and with random masks.
+
+    Random masks: the answer's positions are masked each with a rate t ~ U(0, 1).
+    """
+    for number, trace in enumerate(traces):
+        rng = np.random.default_rng((seed, number))
+        steps = [s for s in range(len(trace.steps)) if _masks(trace.canvas_at(s), trace) > 1]
+        if steps:
+            yield torch.from_numpy(trace.canvas_at(int(rng.choice(steps))).astype(np.int64))
+        final = trace.final.astype(np.int64)
+        open_ = trace.initial == trace.mask_id
+        hidden = open_ & (rng.random(len(final)) < rng.random())
+        if hidden.sum() > 1:
+            yield torch.from_numpy(np.where(hidden, trace.mask_id, final))
+
+
+def _masks(canvas: np.ndarray, trace: Trace) -> int:
+    return int((canvas == trace.mask_id).sum())
+
+
+@torch.no_grad()
+def measured(
+    model: Denoiser, tokens: Sequence[Tensor], settings: Fit, rng: torch.Generator
+) -> list[State]:
+    """The states of some canvases; one forward for what they say, one for all reveals."""
+    mask = model.special.mask
+    rows = [(canvas == mask).nonzero()[:, 0].to(model.device) for canvas in tokens]
+    together, padding = stack([canvas.to(model.device) for canvas in tokens])
+    first = model.forward(together, rows, hidden=True, padding=padding)
+    laws = [_law(prediction.logits, mask) for prediction in first]
+    sources, revealed, asked = [], [], []
+    for canvas, at, p in zip(tokens, rows, laws, strict=True):
+        chosen = _sources(p, settings.sources, rng)
+        drawn = torch.multinomial(p[chosen].cpu(), settings.draws, True, generator=rng)  # [K S]
+        copies = canvas.to(model.device).repeat(drawn.numel(), 1)
+        places = at[chosen].repeat_interleave(settings.draws)
+        copies[torch.arange(len(copies)), places] = drawn.reshape(-1).to(model.device)
+        sources.append(chosen)
+        revealed += list(copies)
+        asked += [at] * len(copies)
+    together, padding = stack(revealed)
+    again = iter(model.forward(together, asked, padding=padding))
+    states = []
+    for one, p, chosen in zip(first, laws, sources, strict=True):
+        told = [next(again).logits for _ in range(len(chosen) * settings.draws)]
+        moved = torch.stack([(_law(z, mask) - p).abs().sum(-1) / 2 for z in told], 1)  # [M K S]
+        columns = moved.reshape(len(p), len(chosen), settings.draws).mean(-1)
+        assert one.hidden is not None, "hidden states were asked for"
+        states.append(State(one.hidden.half().cpu(), chosen.cpu(), columns.half().cpu()))
+    return states
+
+
+def _law(logits: Tensor, mask: int) -> Tensor:
+    """p_i without the mask token, which no sampler writes; [M V] -> float32 [M V]."""
+    z = logits.float()
+    z[:, mask] = -torch.inf
+    return z.softmax(-1)
+
+
+def _sources(p: Tensor, count: int, rng: torch.Generator) -> Tensor:
+    """Which masked positions are revealed, [K]: half any, half of the 32 most confident."""
+    count = min(count, len(p))
+    sure = p.max(-1).values.argsort(descending=True, stable=True)[:32].cpu()
+    some = sure[torch.randperm(len(sure), generator=rng)[: count // 2]]
+    rest = torch.ones(len(p), dtype=torch.bool)
+    rest[some] = False
+    others = rest.nonzero()[:, 0]
+    more = others[torch.randperm(len(others), generator=rng)[: count - len(some)]]
+    return torch.cat([some, more]).to(p.device)

@@ -1,0 +1,122 @@
+"""Trained parts beside a model: small networks that read what it says, and how they are kept.
+
+A head is a folder of two files, head.json and head.safetensors. It knows the fingerprint of the
+model whose states it was trained on, and is refused for any other. Letters: R rows, D hidden width.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from dlmviz.types import Denoiser, InputError
+
+BUNDLED = Path(__file__).parent.parent.parent / "assets" / "heads"
+TRAINS = {"demask": "dlmviz train demask --model {}"}  # kind -> the command that makes one
+
+
+class PairHead(nn.Module):
+    """DEMASK's predictor (arXiv 2604.02560, Fig. 3): sigmoid(q_i . k_j / sqrt(d_k) + b).
+
+    q_i = W_Q n(h_i), k_j = W_K n(h_j), n the division by the root mean square. Width d_k, b and n
+    are ours, the paper's are not known; b starts at -3 since most influences are near 0.
+    """
+
+    def __init__(self, width: int, key: int = 256) -> None:
+        super().__init__()
+        self.sizes = {"width": width, "key": key}
+        self.query = nn.Linear(width, key, bias=False)
+        self.key = nn.Linear(width, key, bias=False)
+        self.bias = nn.Parameter(torch.tensor(-3.0))
+
+    def scores(self, hidden: Tensor) -> Tensor:
+        """The logits of the influences; [..., R D] -> float32 [..., R R]."""
+        h = F.rms_norm(hidden.float(), hidden.shape[-1:])
+        q, k = self.query(h), self.key(h)
+        product: Tensor = q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5
+        return product + self.bias
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """D_ij, the influence on row i of revealing row j; [..., R D] -> [..., R R], 0 at i = j."""
+        D = self.scores(hidden).sigmoid()
+        return D * (1 - torch.eye(D.shape[-1], device=D.device))
+
+
+KINDS: dict[str, type[Any]] = {"demask": PairHead}
+
+
+def save_head(folder: Path, kind: str, head: PairHead, model: Denoiser, told: Any) -> None:
+    """Writes a head trained on `model` into a folder, whole or not at all; `told` goes with it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    note = {
+        "kind": kind,
+        "model": model.name,
+        "fingerprint": model.fingerprint,
+        "sizes": head.sizes,
+        "card": told,
+    }
+    weights = {name: tensor.detach().half().cpu() for name, tensor in head.state_dict().items()}
+    spare = folder / "head.safetensors.part"
+    save_file(weights, spare)
+    os.replace(spare, folder / "head.safetensors")
+    spare = folder / "head.json.part"
+    spare.write_text(json.dumps(note, indent=1) + "\n", encoding="utf-8")
+    os.replace(spare, folder / "head.json")
+
+
+def open_head(kind: str, model: Denoiser, place: str = "") -> Any:
+    """The head of this kind for this model: the one in the folder `place`, or a bundled one.
+
+    Raises InputError where there is none, or it was trained on another model's states.
+    """
+    if place:
+        folder = Path(place).expanduser()
+        note = read_note(folder)
+        if note["kind"] != kind:
+            raise InputError(f"{folder} holds a head of kind {note['kind']!r}: {kind} is needed")
+        if note["fingerprint"] != model.fingerprint:
+            raise InputError(
+                f"the head in {folder} was trained on the model {note['model']} "
+                f"({note['fingerprint'][:12]}), not on {model.name} ({model.fingerprint[:12]}); "
+                f"make one by: {TRAINS[kind].format(model.name)}"
+            )
+        return _opened(folder, note, model)
+    for folder in sorted(BUNDLED.glob("*/")):
+        note = read_note(folder)
+        if (note["kind"], note["fingerprint"]) == (kind, model.fingerprint):
+            return _opened(folder, note, model)
+    raise InputError(
+        f"{kind} needs a trained part, and none came with dlmviz for the model {model.name}; "
+        f"make one by: {TRAINS[kind].format(model.name)}, and give its folder as head"
+    )
+
+
+def read_note(folder: Path) -> Mapping[str, Any]:
+    """What head.json says. Raises InputError for a folder that holds no head."""
+    try:
+        note = json.loads((folder / "head.json").read_text(encoding="utf-8"))
+        known = {"kind", "model", "fingerprint", "sizes"} <= note.keys() and note["kind"] in KINDS
+    except (OSError, ValueError, AttributeError) as error:
+        raise InputError(f"{folder} holds no head: {type(error).__name__}") from error
+    if not known:
+        raise InputError(f"{folder}/head.json is not of a head that dlmviz knows")
+    found: Mapping[str, Any] = note
+    return found
+
+
+def _opened(folder: Path, note: Mapping[str, Any], model: Denoiser) -> Any:
+    try:
+        head = KINDS[note["kind"]](**note["sizes"])
+        head.load_state_dict(load_file(folder / "head.safetensors"))
+    except (OSError, RuntimeError, TypeError, SafetensorError) as error:
+        raise InputError(f"the head in {folder} is damaged: {error}") from error
+    return head.float().eval().requires_grad_(False).to(model.device)

@@ -1,0 +1,96 @@
+"""Trained parts: kept whole, opened for the model they were trained on and for no other."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from dlmviz.models import heads
+from dlmviz.models.exact import exact_model
+from dlmviz.models.heads import PairHead, open_head, save_head
+from dlmviz.types import InputError
+
+MODEL = exact_model({"a b": 1, "b a": 1})
+OTHER = exact_model({"a b": 1, "b c": 1})
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    save_head(tmp_path / "one", "demask", PairHead(4, 3), MODEL, {"told": 1})
+    return tmp_path / "one"
+
+
+def test_influences_are_a_sigmoid_of_scaled_products_and_none_on_itself() -> None:
+    head = PairHead(2, 2)
+    with torch.no_grad():
+        head.query.weight.copy_(torch.tensor([[1.0, 0.0], [0.0, 2.0]]))
+        head.key.weight.copy_(torch.tensor([[1.0, 1.0], [0.0, 1.0]]))
+        head.bias.fill_(-1.0)
+    hidden = torch.tensor([[3.0, 0.0], [0.0, 5.0], [1.0, 1.0]])
+    D = head(hidden)
+    # A state's direction is kept, its root mean square becomes 1: [r 0], [0 r], [1 1], r = 2^.5.
+    # q_0 = [r 0], k_2 = [2 1]; q_2 = [1 2], k_0 = [r 0]; q_1 = [0 2r].
+    for (i, j), product in {(0, 2): 2, (2, 0): 1, (1, 0): 0}.items():
+        wanted = torch.sigmoid(torch.tensor(product - 1.0))
+        assert float(D[i, j]) == pytest.approx(float(wanted), abs=1e-5)
+    assert D.diagonal().tolist() == [0, 0, 0]
+
+
+def test_a_head_opens_as_it_was_kept_up_to_half_precision(kept: Path) -> None:
+    torch.manual_seed(0)
+    first, again = PairHead(4, 3), open_head("demask", MODEL, str(kept))
+    hidden = torch.randn(5, 4)
+    assert torch.allclose(first(hidden), again(hidden), atol=2e-3)
+    assert not any(p.requires_grad for p in again.parameters())
+
+
+def test_a_head_of_another_model_is_refused_by_fingerprint(kept: Path) -> None:
+    with pytest.raises(InputError, match=r"trained on the model exact .* not on exact"):
+        open_head("demask", OTHER, str(kept))
+
+
+def test_where_none_came_with_dlmviz_the_command_that_makes_one_is_named() -> None:
+    with pytest.raises(InputError, match="dlmviz train demask --model exact"):
+        open_head("demask", MODEL)
+
+
+def test_a_bundled_head_is_found_by_the_fingerprint(
+    kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heads, "BUNDLED", kept.parent)
+    assert open_head("demask", MODEL).sizes == {"width": 4, "key": 3}
+    with pytest.raises(InputError, match="none came with dlmviz"):
+        open_head("demask", OTHER)
+
+
+def test_damaged_and_foreign_folders_are_refused(kept: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds no head"):
+        open_head("demask", MODEL, str(tmp_path))
+    (kept / "head.safetensors").write_bytes(b"\x00" * 20)
+    with pytest.raises(InputError, match="damaged"):
+        open_head("demask", MODEL, str(kept))
+    note = json.loads((kept / "head.json").read_text())
+    (kept / "head.json").write_text(json.dumps({**note, "kind": "other"}))
+    with pytest.raises(InputError, match="not of a head that dlmviz knows"):
+        open_head("demask", MODEL, str(kept))
+    (kept / "head.json").write_text("[]")
+    with pytest.raises(InputError, match="holds no head"):
+        open_head("demask", MODEL, str(kept))
+
+
+def test_sizes_that_do_not_fit_the_weights_are_refused(kept: Path) -> None:
+    note = json.loads((kept / "head.json").read_text())
+    (kept / "head.json").write_text(json.dumps({**note, "sizes": {"width": 5, "key": 3}}))
+    with pytest.raises(InputError, match="damaged"):
+        open_head("demask", MODEL, str(kept))
+
+
+def test_the_note_says_what_was_told(kept: Path) -> None:
+    note = heads.read_note(kept)
+    assert note["card"] == {"told": 1}
+    assert (note["model"], note["fingerprint"]) == (MODEL.name, MODEL.fingerprint)
+    assert not [*kept.glob("*.part")]
