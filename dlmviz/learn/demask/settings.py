@@ -13,7 +13,7 @@ class Fit:
     """How states are measured and the predictor is trained."""
 
     sources: int = 8  # K, half of them among the most confident
-    draws: int = 2  # S; more only make the targets less noisy
+    draws: int = 2  # S tokens revealed there; more only make the targets less noisy
     key: int = 256  # width of queries and keys
     epochs: int = 3
     batch: int = 64  # states of a step

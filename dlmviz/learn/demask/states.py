@@ -1,8 +1,10 @@
 """What the predictor learns from: influences measured by reveal passes (arXiv 2604.02560).
 
-D_ij = E_{y ~ p_j} TV(p_i given y at j, p_i). One reveal gives a whole column: y is drawn from p_j
-and written in place of the mask, and all other masks are asked again. Letters: M masked positions
-of a state, K revealed ones of them, S draws a revealed position, T canvas, D width, V vocabulary.
+D_ij = E_{y ~ p_j} TV(p_i given y at j, p_i). One reveal gives a whole column: y is written in place
+of the mask, and all other masks are asked again. The S - 1 most probable y are all revealed, with
+their probabilities as weights, and one more is drawn from the rest for all of these: unbiased, and
+next to exact where p_j is peaked. Letters: M masked positions of a state, K revealed ones of them,
+S reveals a revealed position, T canvas, D width, V vocabulary.
 """
 
 from __future__ import annotations
@@ -59,26 +61,37 @@ def measured(
     together, padding = stack([canvas.to(model.device) for canvas in tokens])
     first = model.forward(together, rows, hidden=True, padding=padding)
     laws = [_law(prediction.logits, mask) for prediction in first]
-    sources, revealed, asked = [], [], []
+    sources, weights, revealed, asked = [], [], [], []
     for canvas, at, p in zip(tokens, rows, laws, strict=True):
         chosen = _sources(p, settings.sources, rng)
-        drawn = torch.multinomial(p[chosen].cpu(), settings.draws, True, generator=rng)  # [K S]
+        drawn, weight = _reveals(p[chosen].cpu(), settings.draws, rng)  # [K S] each
         copies = canvas.to(model.device).repeat(drawn.numel(), 1)
-        places = at[chosen].repeat_interleave(settings.draws)
+        places = at[chosen].repeat_interleave(weight.shape[1])
         copies[torch.arange(len(copies)), places] = drawn.reshape(-1).to(model.device)
         sources.append(chosen)
+        weights.append(weight.to(p))
         revealed += list(copies)
         asked += [at] * len(copies)
     together, padding = stack(revealed)
     again = iter(model.forward(together, asked, padding=padding))
     states = []
-    for one, p, chosen in zip(first, laws, sources, strict=True):
-        told = [next(again).logits for _ in range(len(chosen) * settings.draws)]
+    for one, p, chosen, weight in zip(first, laws, sources, weights, strict=True):
+        told = [next(again).logits for _ in range(weight.numel())]
         moved = torch.stack([(_law(z, mask) - p).abs().sum(-1) / 2 for z in told], 1)  # [M K S]
-        columns = moved.reshape(len(p), len(chosen), settings.draws).mean(-1)
+        columns = (moved.reshape(len(p), *weight.shape) * weight).sum(-1)
         assert one.hidden is not None, "hidden states were asked for"
         states.append(State(one.hidden.half().cpu(), chosen.cpu(), columns.half().cpu()))
     return states
+
+
+def _reveals(p: Tensor, count: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+    """(tokens, weights) [K S] with sum_s w f(y) an unbiased estimate of E_{y ~ p} f(y); [K V]."""
+    top = p.topk(min(count, p.shape[-1]) - 1, -1)
+    rest = p.scatter(-1, top.indices, 0.0)
+    mass = rest.sum(-1, keepdim=True)
+    # Where nothing is left, what is drawn has no weight; any token will do.
+    drawn = torch.multinomial(torch.where(mass > 0, rest, p), 1, generator=rng)
+    return torch.cat([top.indices, drawn], -1), torch.cat([top.values, mass], -1)
 
 
 def _law(logits: Tensor, mask: int) -> Tensor:
