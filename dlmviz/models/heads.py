@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from dlmviz.models.causal import open_causal
+from dlmviz.models.local_ar import LocalAR, fresh
 from dlmviz.types import Denoiser, InputError
 
+NOTE, WEIGHTS = "head.json", "head.safetensors"
 BUNDLED = Path(__file__).parent.parent.parent / "assets" / "heads"
-TRAINS = {"demask": "dlmviz train demask --model {}"}  # kind -> the command that makes one
+TRAINS = "dlmviz train {} --model {}"  # the command that makes one
 
 
 class PairHead(nn.Module):
@@ -51,10 +55,12 @@ class PairHead(nn.Module):
         return D * (1 - torch.eye(D.shape[-1], device=D.device))
 
 
-KINDS: dict[str, type[Any]] = {"demask": PairHead}
+KINDS: dict[str, Callable[..., Any]] = {"demask": PairHead, "codila": fresh}  # sizes -> untrained
 
 
-def save_head(folder: Path, kind: str, head: PairHead, model: Denoiser, told: Any) -> None:
+def save_head(
+    folder: Path, kind: str, head: PairHead | LocalAR, model: Denoiser, told: Any
+) -> None:
     """Writes a head trained on `model` into a folder, whole or not at all; `told` goes with it."""
     folder.mkdir(parents=True, exist_ok=True)
     note = {
@@ -64,22 +70,25 @@ def save_head(folder: Path, kind: str, head: PairHead, model: Denoiser, told: An
         "sizes": head.sizes,
         "card": told,
     }
-    weights = {name: tensor.detach().half().cpu() for name, tensor in head.state_dict().items()}
+    weights = {name: tensor.detach().half().cpu() for name, tensor in head.named_parameters()}
     spare = folder / "head.safetensors.part"
     save_file(weights, spare)
-    os.replace(spare, folder / "head.safetensors")
+    os.replace(spare, folder / WEIGHTS)
     spare = folder / "head.json.part"
     spare.write_text(json.dumps(note, indent=1) + "\n", encoding="utf-8")
-    os.replace(spare, folder / "head.json")
+    os.replace(spare, folder / NOTE)
 
 
 def open_head(kind: str, model: Denoiser, place: str = "") -> Any:
     """The head of this kind for this model: the one in the folder `place`, or a bundled one.
 
+    For codila, `place` may also be a folder or hub id of any causal model with the denoiser's ids.
     Raises InputError where there is none, or it was trained on another model's states.
     """
+    folder = Path(place).expanduser()
+    if place and kind == "codila" and not (folder / NOTE).is_file():
+        return open_causal(place, model)
     if place:
-        folder = Path(place).expanduser()
         note = read_note(folder)
         if note["kind"] != kind:
             raise InputError(f"{folder} holds a head of kind {note['kind']!r}: {kind} is needed")
@@ -87,7 +96,7 @@ def open_head(kind: str, model: Denoiser, place: str = "") -> Any:
             raise InputError(
                 f"the head in {folder} was trained on the model {note['model']} "
                 f"({note['fingerprint'][:12]}), not on {model.name} ({model.fingerprint[:12]}); "
-                f"make one by: {TRAINS[kind].format(model.name)}"
+                f"make one by: {TRAINS.format(kind, model.name)}"
             )
         return _opened(folder, note, model)
     for folder in sorted(BUNDLED.glob("*/")):
@@ -96,27 +105,36 @@ def open_head(kind: str, model: Denoiser, place: str = "") -> Any:
             return _opened(folder, note, model)
     raise InputError(
         f"{kind} needs a trained part, and none came with dlmviz for the model {model.name}; "
-        f"make one by: {TRAINS[kind].format(model.name)}, and give its folder as head"
+        f"make one by: {TRAINS.format(kind, model.name)}, and give its folder as head"
     )
 
 
 def read_note(folder: Path) -> Mapping[str, Any]:
     """What head.json says. Raises InputError for a folder that holds no head."""
     try:
-        note = json.loads((folder / "head.json").read_text(encoding="utf-8"))
+        note = json.loads((folder / NOTE).read_text(encoding="utf-8"))
         known = {"kind", "model", "fingerprint", "sizes"} <= note.keys() and note["kind"] in KINDS
     except (OSError, ValueError, AttributeError) as error:
         raise InputError(f"{folder} holds no head: {type(error).__name__}") from error
     if not known:
-        raise InputError(f"{folder}/head.json is not of a head that dlmviz knows")
+        raise InputError(f"{folder}/{NOTE} is not of a head that dlmviz knows")
     found: Mapping[str, Any] = note
     return found
 
 
 def _opened(folder: Path, note: Mapping[str, Any], model: Denoiser) -> Any:
     try:
-        head = KINDS[note["kind"]](**note["sizes"])
-        head.load_state_dict(load_file(folder / "head.safetensors"))
+        stamp = (folder / WEIGHTS).stat().st_mtime_ns
+        return _read(folder, note["kind"], json.dumps(note["sizes"]), str(model.device), stamp)
     except (OSError, RuntimeError, TypeError, SafetensorError) as error:
         raise InputError(f"the head in {folder} is damaged: {error}") from error
-    return head.float().eval().requires_grad_(False).to(model.device)
+
+
+@lru_cache(maxsize=4)  # a batch opens a run for every prompt; weights that are frozen can be shared
+def _read(folder: Path, kind: str, sizes: str, device: str, stamp: int) -> Any:
+    head = KINDS[kind](**json.loads(sizes))
+    weights = load_file(folder / WEIGHTS)
+    head.load_state_dict(weights, strict=False)  # what is tied is kept once
+    if weights.keys() != dict(head.named_parameters()).keys():
+        raise TypeError("its weights are not those of such a head")
+    return head.float().eval().requires_grad_(False).to(device)
