@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 
@@ -13,6 +15,16 @@ torch.set_num_threads(1)
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture(scope="module")
+def toy_heads(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The toy models have (untrained) parts for the samplers that need one."""
+    from tests.toy_heads import put  # imports transformers
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dlmviz.models.heads.BUNDLED", put(tmp_path_factory.mktemp("heads")))
+        yield
 
 
 @pytest.fixture

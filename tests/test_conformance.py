@@ -17,6 +17,7 @@ from dlmviz.store import open_trace
 from dlmviz.types import RECORDABLE, Prediction, RunSpec, Special
 from tests.toy import MASK, Toy, ids, near
 
+pytestmark = pytest.mark.usefixtures("toy_heads")
 GRID = list(product(SAMPLERS, (2, 4, 8, 16), (0, 1)))
 #: knobs under which a sampler takes another way through its code
 VARIANTS = [
@@ -37,6 +38,11 @@ VARIANTS = [
     ("dapd", {"variant": "direct"}),
     ("dapd", {"variant": "paper"}),
     ("dapd", {"skip_eos_edges": True}),
+    ("demask", {"tau": 1.0, "gamma": 0.0, "direction": "both"}),
+    ("demask", {"order": "entropy", "full": "stop"}),
+    ("codila", {"schedule": "static", "piece": 3}),
+    ("codila", {"schedule": "dynamic", "tau": 100.0, "temperature": 1.0}),
+    ("codila", {"schedule": "verify", "threshold": 0.5, "window": 1}),
     ("psd", {"policy": "top_1", "depth": 5}),
     ("psd", {"policy": "local_leap", "accept": "exact", "group": 2}),
     ("edit", {"base": "llada", "base.steps": 4}),
@@ -209,7 +215,7 @@ class Dice(Toy):
             rng = torch.Generator().manual_seed(key)
             logits = self.sharpness * torch.randn(tokens.shape[1], 10, generator=rng)
             attention = near(tokens.shape[1]) if layers else None
-            out.append(Prediction(row, logits[row], attention))
+            out.append(Prediction(row, logits[row], attention, logits[row] if hidden else None))
         return out
 
 

@@ -75,9 +75,11 @@ class Toy:
         asked = [every] * len(tokens) if rows is None else rows
         lengths = [tokens.shape[1]] * len(tokens) if padding is None else padding.sum(1).tolist()
         attention = near(tokens.shape[1]) if layers else None  # padded, as a real batch's is
+        made = [self._logits(x[:n])[r] for x, n, r in zip(tokens, lengths, asked, strict=True)]
+        states = made if hidden else [None] * len(made)
         return [
-            Prediction(r, self._logits(x[:n])[r], attention)
-            for x, n, r in zip(tokens, lengths, asked, strict=True)
+            Prediction(*each)
+            for each in zip(asked, made, [attention] * len(made), states, strict=True)
         ]
 
     def _logits(self, tokens: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dlmviz.knobs import checked, fields, unknown
+from dlmviz.samplers.codila import Codila
 from dlmviz.samplers.dapd import Dapd
 from dlmviz.samplers.demask import Demask
 from dlmviz.samplers.dream import Dream
@@ -22,7 +23,7 @@ from dlmviz.types import InputError, Sampler
 SAMPLERS: dict[str, type[Sampler]] = {
     sampler.name: sampler
     for sampler in (
-        *(Llada, Dream, FastDllm, EntropyBound, Klass, SlowFast, Dapd, Demask, Psd, Edit),
+        *(Llada, Dream, FastDllm, EntropyBound, Klass, SlowFast, Dapd, Demask, Codila, Psd, Edit),
         *(Random, LeftToRight, TopK),
     )
 }
