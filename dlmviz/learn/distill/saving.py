@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from dlmviz.learn import checkpoint
-from dlmviz.learn.distill.settings import Settings
 from dlmviz.learn.distill.target import Distiller
 from dlmviz.types import InputError
 
@@ -24,11 +25,11 @@ def save(
     mark: int,
     weights: Mapping[str, Tensor],
     optimizer: torch.optim.Optimizer,
-    settings: Settings,
+    settings: Any,
 ) -> None:
     """Writes the checkpoint of this step whole, and only then removes older ones.
 
-    `mark`: where the listener's metrics end.
+    `mark`: where the listener's metrics end. `settings`: any dataclass of plain values.
     """
     tensors = {f"weight.{name}": weight for name, weight in weights.items()}
     for name, weight in weights.items():
@@ -58,7 +59,7 @@ def restore(
     out: Path,
     weights: Mapping[str, Tensor],
     optimizer: torch.optim.Optimizer,
-    settings: Settings,
+    settings: Any,
 ) -> tuple[int, int]:
     """(steps done, mark of the metrics); weights and moments become the newest checkpoint's.
 
@@ -70,7 +71,8 @@ def restore(
     tensors, meta = checkpoint.read(found)
     moments = ("weight", "step", "exp_avg", "exp_avg_sq")
     wanted = {f"{moment}.{name}" for name in weights for moment in moments}
-    if meta.get("settings") != asdict(settings) or (meta["step"] and set(tensors) != wanted):
+    told = json.loads(json.dumps(asdict(settings)))  # as it was read: tuples are lists
+    if meta.get("settings") != told or (meta["step"] and set(tensors) != wanted):
         raise InputError(
             f"the checkpoint {found.name} was made with other settings; "
             "start a new job, or give the settings it had"
