@@ -1,4 +1,4 @@
-"""`dlmviz decode | show | tasks | study | distill | train | jobs`. `python app.py` starts the page."""
+"""`dlmviz decode | show | tasks | study | distill | train | jobs`. The page: `python app.py`."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from typing import Any, Literal, NoReturn, get_args, get_origin, get_type_hints
 import dlmviz
 from dlmviz import metrics, store
 from dlmviz.jobs import commands as job_commands
-from dlmviz.jobs.demask import command as train_command
 from dlmviz.jobs.distil import command as distil_command
+from dlmviz.jobs.train import command as train_command
 from dlmviz.studies import command as study_command
 from dlmviz.types import RECORDABLE, DecodeError, InputError, RunSpec, Trace
 

@@ -24,6 +24,7 @@ KINDS: Mapping[str, Kind] = {
     "distil": Kind("distil", "Distillation", "dlmviz.jobs.distil.job:run"),
     "study": Kind("study", "Study", "dlmviz.studies.job:entry"),
     "demask": Kind("demask", "DEMASK predictor", "dlmviz.jobs.demask.job:run"),
+    "codila": Kind("codila", "CoDiLA local model", "dlmviz.jobs.codila.job:run"),
 }
 TABLE = f"{__name__}:KINDS"
 

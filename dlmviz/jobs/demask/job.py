@@ -10,20 +10,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from dlmviz.batch import decode_many
 from dlmviz.jobs.demask.recipe import Recipe, recipe_of
-from dlmviz.jobs.distil.prompts import HELD_SEED, Asked, drawn
-from dlmviz.jobs.work import Stopped, Work
-from dlmviz.learn.corpus import FIRST_SEED
-from dlmviz.learn.demask.predictor import Score, fit, scored
+from dlmviz.jobs.distil.prompts import Asked
+from dlmviz.jobs.train.parts import heed, keep, prompts
+from dlmviz.jobs.work import Work
+from dlmviz.learn.demask.predictor import fit, scored
 from dlmviz.learn.demask.states import State, canvases, measured
 from dlmviz.models import load
-from dlmviz.models.heads import PairHead, save_head
 from dlmviz.samplers import make
 from dlmviz.types import Denoiser, InputError, RunSpec
 
@@ -36,20 +34,15 @@ def run(work: Work) -> dict[str, Any]:
     recipe = recipe_of(work.settings)
     work.stage("loading")
     model = load(recipe.model, device=work.device)
-    prompts = _prompts(recipe)
-    parts = {name: _canvases(work, recipe, model, name, asked) for name, asked in prompts.items()}
+    asked = prompts(recipe.tasks, recipe.count, recipe.held)
+    parts = {name: _canvases(work, recipe, model, name, some) for name, some in asked.items()}
     states = {name: _measured(work, recipe, model, name, parts[name]) for name in parts}
     work.stage("fit", unit="steps")
     head = fit(states["learned"], recipe.fit, model.device, _told(work))
     score = scored(head, states["held"], states["learned"])
-    return _kept(work, recipe, model, head, score, len(states["learned"]))
-
-
-def _prompts(recipe: Recipe) -> dict[str, list[Asked]]:
-    """Prompts to learn from and held-out ones; no prompt is both."""
-    used: set[str] = set()
-    held = list(drawn(recipe.tasks, recipe.held, HELD_SEED, used))
-    return {"held": held, "learned": list(drawn(recipe.tasks, recipe.count, FIRST_SEED, used))}
+    told = {"score": dataclasses.asdict(score), "states": len(states["learned"])}
+    kept: dict[str, Any] = keep(work, KIND, head, model, {**told, "recipe": recipe.to_json()})
+    return kept
 
 
 def _canvases(
@@ -65,7 +58,7 @@ def _canvases(
         for number, trace in decode_many(model, rule, specs, 32):
             traces[number] = trace
             work.progress(len(traces))
-            _heed(work)
+            heed(work)
         found = list(canvases([traces[n] for n in range(len(asked))], recipe.fit.seed))
         _write(path, {f"{number:06d}": canvas for number, canvas in enumerate(found)})
     kept = load_file(path)
@@ -95,7 +88,7 @@ def _measured(
     for begin in range(0, len(found), recipe.batch):
         path = folder / f"{begin:06d}.safetensors"
         if not path.is_file():
-            _heed(work)
+            heed(work)
             rng = torch.Generator().manual_seed(recipe.fit.seed * 1_000_003 + begin)
             made = measured(model, found[begin : begin + recipe.batch], recipe.fit, rng)
             _write(path, dict(_flat(made)))
@@ -133,23 +126,6 @@ def _told(work: Work) -> Any:
             work.stage("fit", steps, "steps")
         work.metric(step=step, loss=loss)
         work.progress(step)
-        _heed(work)
+        heed(work)
 
     return told
-
-
-def _heed(work: Work) -> None:
-    if work.stopping():
-        raise Stopped
-
-
-def _kept(
-    work: Work, recipe: Recipe, model: Denoiser, head: PairHead, score: Score, states: int
-) -> dict[str, Any]:
-    """Puts the head into the store; the answer says where, and how it did."""
-    work.stage("keeping")
-    place = work.folder.parent.parent / "heads" / work.folder.name
-    told = {"score": dataclasses.asdict(score), "states": states, "recipe": recipe.to_json()}
-    save_head(place, KIND, head, model, told)
-    size = sum(int(np.prod(p.shape)) for p in head.parameters())
-    return {**told, "head": str(place), "parameters": size}

@@ -8,11 +8,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from dlmviz.jobs.train.recipe import TASKS, check, made
 from dlmviz.learn.demask.settings import Fit
 from dlmviz.types import InputError
-
-MOST = 100_000  # prompts
-TASKS = ("stories", "trivia", "lists", "puzzles", "words", "pairs", "mrf")
 
 
 @dataclass(frozen=True)
@@ -29,12 +27,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "tasks", tuple(self.tasks))
-        if not self.tasks:
-            raise InputError("no task is given: the states come from their prompts; give one")
-        for name in ("count", "held", "batch"):
-            value = getattr(self, name)
-            if type(value) is not int or not 1 <= value <= MOST:
-                raise InputError(f"{name} must be a whole number from 1 to {MOST}: got {value!r}")
+        check(self.tasks, {name: (getattr(self, name), 1) for name in ("count", "held", "batch")})
         if not (isinstance(self.tau, int | float) and 0 <= self.tau <= 1):
             raise InputError(f"tau must lie in 0..1: got {self.tau!r}; try 0.9")
 
@@ -45,20 +38,7 @@ class Recipe:
 
 def recipe_of(given: Mapping[str, Any]) -> Recipe:
     """The recipe that plain values describe. Raises InputError for anything else."""
-    known = {f.name for f in dataclasses.fields(Recipe)}
-    inner = {f.name for f in dataclasses.fields(Fit)}
-    fit = given.get("fit", {})
-    if not isinstance(fit, Mapping):
-        raise InputError(f"fit must be an object: got {fit!r}")
-    if unknown := sorted((given.keys() - known) | (fit.keys() - inner)):
-        raise InputError(
-            f"a predictor's training has no setting {', '.join(unknown)}; "
-            f"it has {', '.join(sorted((known | inner) - {'fit'}))}"
-        )
-    try:
-        return Recipe(**{**given, "fit": Fit(**fit)})
-    except TypeError as error:
-        raise InputError(f"a setting has a value of the wrong kind: {error}") from error
+    return made(Recipe, Fit, given, "a predictor's training")
 
 
 PRESETS: Mapping[str, Recipe] = MappingProxyType(

@@ -1,0 +1,1 @@
+"""Training CoDiLA's local model as a job."""

@@ -1,0 +1,105 @@
+"""A job that makes a local model for CoDiLA: texts, training, score, broken pairs, a head.
+
+The training goes on from its checkpoint; all else is short, and done again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from dlmviz.batch import decode_many
+from dlmviz.jobs.codila.recipe import Recipe, recipe_of
+from dlmviz.jobs.distil.prompts import Asked
+from dlmviz.jobs.train.parts import heed, keep, prompts
+from dlmviz.jobs.work import Stopped, Work
+from dlmviz.learn.codila.data import Text, text_of
+from dlmviz.learn.codila.fit import fit, scored
+from dlmviz.learn.distill.saving import steps_done
+from dlmviz.models import load
+from dlmviz.samplers import make
+from dlmviz.tasks import get
+from dlmviz.types import Denoiser, RunSpec
+
+KIND = "codila"
+SEED = 301  # of the pairs that are decoded; training never draws from seeds below 1,000
+
+
+def run(work: Work) -> dict[str, Any]:
+    """What the page shows of a finished job. Raises Stopped after it was asked to stop."""
+    recipe = recipe_of(work.settings)
+    work.stage("loading")
+    model = load(recipe.model, device=work.device)
+    asked = prompts(recipe.tasks, recipe.count, recipe.held)
+    texts = {name: _texts(work, model, name, some) for name, some in asked.items()}
+    steps = recipe.fit.steps
+    work.stage("training", steps, "steps", steps_done(work.folder))
+    head, done = fit(model, texts["learned"], recipe.fit, work.folder, work)
+    if done < steps:
+        raise Stopped
+    head = head.half().float()  # as it is kept
+    work.stage("score")
+    told = {
+        "score": scored(head, model, texts["held"], recipe.fit).told(),
+        "texts": len(texts["learned"]),
+        "recipe": recipe.to_json(),
+    }
+    answer: dict[str, Any] = keep(work, KIND, head, model, told)
+    return {**answer, "broken": _broken(work, recipe, model, answer["head"])}
+
+
+def _texts(work: Work, model: Denoiser, name: str, asked: Sequence[Asked]) -> list[Text]:
+    """The prompts with their right answers; those that do not fit are left out, and counted."""
+    work.stage(f"texts, {name}", len(asked), "texts")
+    found = []
+    for number, one in enumerate(asked, start=1):
+        assert one.example is not None, "tasks give examples"
+        text = text_of(model, one.example, one.gen_length)
+        found += [] if text is None else [text]
+        if number % 100 == 0:
+            work.progress(number)
+            heed(work)
+    work.say(f"{name}: {len(found)} texts; {len(asked) - len(found)} were too long")
+    return found
+
+
+def _broken(work: Work, recipe: Recipe, model: Denoiser, head: str) -> dict[str, Any] | None:
+    """Shares of pairs whose parts do not agree, with the forwards that a run took on average.
+
+    Drawn at temperature 1, in blocks of one piece, all of it at one step: by the local model, and
+    each token apart. Also by the local model's best tokens.
+    """
+    if not recipe.pairs:
+        return None
+    examples = get("pairs").examples(recipe.pairs, SEED)
+    local = {"schedule": "static", "piece": recipe.piece, "head": head}
+    ways: dict[str, tuple[str, dict[str, Any]]] = {
+        "local": ("codila", {**local, "temperature": 1.0}),
+        "local, best": ("codila", local),
+        "apart": ("top_k", {"k": recipe.piece}),
+    }
+    told: dict[str, Any] = {"prompts": len(examples), "piece": recipe.piece}
+    for name, (sampler, params) in ways.items():
+        work.stage(f"pairs, {name}", len(examples), "runs")
+        specs = [
+            RunSpec(
+                prompt=example.prompt,
+                model=recipe.model,
+                gen_length=32,
+                block_length=recipe.piece,
+                sampler=sampler,
+                params=params,
+                temperature=1.0,
+                stop="eos",
+                seed=number,
+            )
+            for number, example in enumerate(examples)
+        ]
+        wrong, forwards = 0, 0
+        for done, (number, trace) in enumerate(decode_many(model, make(sampler, params), specs)):
+            wrong += not get("pairs").score(examples[number], trace.text)
+            forwards += trace.nfe
+            work.progress(done + 1)
+            heed(work)
+        told[name] = {"broken": wrong / len(examples), "nfe": forwards / len(examples)}
+    return told

@@ -1,0 +1,1 @@
+"""What the jobs share that train the part a sampler needs."""

@@ -1,0 +1,34 @@
+"""Prompts for a part that is trained, and keeping it in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dlmviz.jobs.distil.prompts import HELD_SEED, Asked, drawn
+from dlmviz.jobs.work import Stopped, Work
+from dlmviz.learn.corpus import FIRST_SEED
+from dlmviz.models.heads import save_head
+from dlmviz.types import Denoiser
+
+
+def prompts(tasks: Sequence[str], count: int, held: int) -> dict[str, list[Asked]]:
+    """Prompts to learn from and held-out ones; no prompt is both."""
+    used: set[str] = set()
+    apart = list(drawn(tasks, held, HELD_SEED, used))
+    return {"held": apart, "learned": list(drawn(tasks, count, FIRST_SEED, used))}
+
+
+def heed(work: Work) -> None:
+    """Nothing. Raises Stopped if somebody wants the job to stop."""
+    if work.stopping():
+        raise Stopped
+
+
+def keep(work: Work, kind: str, head: Any, model: Denoiser, told: Mapping[str, Any]) -> Any:
+    """Puts the head into the store with what is told of it; the answer says where, and its size."""
+    work.stage("keeping")
+    place = work.folder.parent.parent / "heads" / work.folder.name
+    save_head(place, kind, head, model, told)
+    size = sum(weights.numel() for weights in head.parameters())
+    return {**told, "head": str(place), "parameters": size}
