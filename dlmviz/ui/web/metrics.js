@@ -27,6 +27,10 @@ export const METRICS = {
   consistency: { label: say("metric.consistency"), means: say("metric.consistency.means"), low: 0, high: 1, say: percent },
   slow: { label: say("metric.slow"), means: say("metric.slow.means"), flag: [say("fast"), say("slow")], colours: ["#56b4e9", "#e69f00"] },
   independent: { label: say("set.independent"), means: say("metric.independent.means"), flag: [say("metric.independent.not"), say("set.in")], colours: ["#3b496c", "#e1cc55"] },
+  cost: { label: say("metric.cost"), means: say("metric.cost.means"), low: 0, say: short },
+  spent: { label: say("metric.spent"), means: say("metric.spent.means"), low: 0, say: short },
+  local_entropy: { label: say("metric.local_entropy"), means: say("metric.local_entropy.means"), low: 0, say: nats },
+  local_agrees: { label: say("metric.local_agrees"), means: say("metric.local_agrees.means"), flag: [say("metric.local_agrees.not"), say("metric.local_agrees.in")], colours: ["#e69f00", "#56b4e9"] },
 };
 const ALWAYS = ["confidence", "entropy", "reveal"];
 
