@@ -16,6 +16,7 @@ from dlmviz.samplers import SAMPLERS, make
 from dlmviz.types import DecodeError, RunSpec, Trace
 from tests.toy import Toy
 
+pytestmark = pytest.mark.usefixtures("toy_heads")
 ARRAYS = ("confidence", "entropy", "score", "top_probs")
 
 

@@ -14,6 +14,7 @@ from dlmviz.types import InputError, RunSpec, Trace
 from dlmviz.whatif import Opinion, agreement, opinions
 from tests.toy import MASK, WORDS, Toy, ids
 
+pytestmark = pytest.mark.usefixtures("toy_heads")
 TWO_BLOCKS = RunSpec(prompt="the", gen_length=16, block_length=8)
 
 
