@@ -19,6 +19,7 @@ from dlmviz.ui import asks, branch, payload
 from dlmviz.ui.shelves import Shelves
 from tests.toy import EOS, MASK, WORDS, Toy
 
+pytestmark = pytest.mark.usefixtures("toy_heads")
 CAT, DOG, THE, RAN = (WORDS.index(word) for word in ("cat", "dog", "the", "ran"))
 SPEC = RunSpec(prompt="the", gen_length=16, block_length=8, sampler="fast_dllm")
 
