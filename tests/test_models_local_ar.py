@@ -11,6 +11,9 @@ from tokenizers import AddedToken
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
 import dlmviz
+from dlmviz.learn.codila.data import Text
+from dlmviz.learn.codila.fit import fit
+from dlmviz.learn.codila.settings import Fit
 from dlmviz.models import heads
 from dlmviz.models.causal import open_causal
 from dlmviz.models.exact import exact_model
@@ -19,6 +22,7 @@ from dlmviz.models.local_ar import LocalAR, fresh
 from dlmviz.pieces import FREE, Piece
 from dlmviz.types import InputError, RunSpec
 from tests import small_models
+from tests.test_learn_codila import Quiet
 
 V = 6
 MODEL = exact_model({"a b": 1, "b a": 1})  # a, b, eos, mask
@@ -164,6 +168,25 @@ def test_a_causal_model_with_the_denoisers_ids_decodes(denoiser: Any, tmp_path: 
     wide = head.logits(torch.rand(1, 2, 272), torch.zeros(1, 2, dtype=torch.int64))
     assert wide.shape == (1, 2, 272)
     assert wide[..., 264:].isneginf().all()
+
+
+def test_a_causal_model_is_trained_further_and_kept_as_a_head(
+    denoiser: Any, tmp_path: Path
+) -> None:
+    place = str(causal(tmp_path / "causal"))
+    text = Text(torch.tensor([*b"hi", *b"abcd"]).numpy(), 2, 4)
+    settings = Fit(base=place, sizes=(4,), steps=1, batch=1)
+    head, _ = fit(denoiser, [text], settings, tmp_path / "fit", Quiet())
+    untouched = open_causal(place, denoiser)
+    pairs = zip(head.parameters(), untouched.parameters(), strict=True)
+    assert any(not torch.equal(a, b) for a, b in pairs)
+    save_head(tmp_path / "head", "codila", head, denoiser, {})
+    again = open_head("codila", denoiser, str(tmp_path / "head"))
+    assert (again.opening, again.closing) == (260, 261)
+    soft, tokens = torch.rand(1, 2, 272).softmax(-1), torch.zeros(1, 2, dtype=torch.int64)
+    assert torch.allclose(
+        again.logits(soft, tokens)[..., :264], head.logits(soft, tokens)[..., :264], atol=5e-3
+    )
 
 
 def test_causal_models_that_do_not_fit_are_refused(denoiser: Any, tmp_path: Path) -> None:

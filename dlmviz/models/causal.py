@@ -41,7 +41,7 @@ def open_causal(place: str, model: Denoiser) -> LocalAR:
             f"the tokenizer of {place} has no {' and no '.join(missing)}, between which the "
             "marginals are read; take a model that thinks, such as Qwen/Qwen3-0.6B"
         )
-    return LocalAR(network, known[THINK[0]], known[THINK[1]], {})
+    return LocalAR(network, known[THINK[0]], known[THINK[1]])
 
 
 @lru_cache(maxsize=1)  # a batch opens a run for every prompt

@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from dlmviz.models.causal import open_causal
-from dlmviz.models.local_ar import LocalAR, fresh
+from dlmviz.models.local_ar import LocalAR, untrained
 from dlmviz.types import Denoiser, InputError
 
 NOTE, WEIGHTS = "head.json", "head.safetensors"
@@ -55,7 +55,10 @@ class PairHead(nn.Module):
         return D * (1 - torch.eye(D.shape[-1], device=D.device))
 
 
-KINDS: dict[str, Callable[..., Any]] = {"demask": PairHead, "codila": fresh}  # sizes -> untrained
+KINDS: dict[str, Callable[..., Any]] = {
+    "demask": PairHead,
+    "codila": untrained,
+}  # sizes -> untrained
 
 
 def save_head(
@@ -126,7 +129,7 @@ def _opened(folder: Path, note: Mapping[str, Any], model: Denoiser) -> Any:
     try:
         stamp = (folder / WEIGHTS).stat().st_mtime_ns
         return _read(folder, note["kind"], json.dumps(note["sizes"]), str(model.device), stamp)
-    except (OSError, RuntimeError, TypeError, SafetensorError) as error:
+    except (OSError, RuntimeError, TypeError, ValueError, KeyError, SafetensorError) as error:
         raise InputError(f"the head in {folder} is damaged: {error}") from error
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
 from dlmviz.pieces import FREE, Piece
 
@@ -21,9 +21,13 @@ from dlmviz.pieces import FREE, Piece
 class LocalAR(nn.Module):
     """A causal model of transformers whose ids are the denoiser's, with two ids to think by."""
 
-    def __init__(self, network: Any, opening: int, closing: int, sizes: dict[str, int]) -> None:
+    def __init__(
+        self, network: Any, opening: int, closing: int, sizes: dict[str, Any] | None = None
+    ) -> None:
         super().__init__()
-        self.network, self.opening, self.closing, self.sizes = network, opening, closing, sizes
+        self.network, self.opening, self.closing = network, opening, closing
+        told = {"config": network.config.to_dict(), "opening": opening, "closing": closing}
+        self.sizes = sizes or told  # what `untrained` takes
 
     def prefix(self, soft: Tensor) -> Tensor:
         """[n B V] -> embeddings [n B+2 D]; of a one-hot row it is the token's own."""
@@ -117,6 +121,16 @@ def _alike(pieces: Sequence[Piece]) -> Iterator[list[Piece]]:
     """The pieces in groups of one length, in order of length."""
     for length in sorted({len(piece.at) for piece in pieces}):
         yield [piece for piece in pieces if len(piece.at) == length]
+
+
+def untrained(**sizes: Any) -> LocalAR:
+    """A local model of these sizes with random weights; see LocalAR.sizes. TypeError for others."""
+    if "config" not in sizes:
+        return fresh(**sizes)
+    config = AutoConfig.for_model(**sizes["config"])
+    kinds: Any = AutoModelForCausalLM
+    network = kinds.from_config(config, trust_remote_code=False)
+    return LocalAR(network, sizes["opening"], sizes["closing"])
 
 
 def fresh(

@@ -17,6 +17,7 @@ from dlmviz.learn.codila.data import Text, text_of
 from dlmviz.learn.codila.fit import fit, scored
 from dlmviz.learn.distill.saving import steps_done
 from dlmviz.models import load
+from dlmviz.models.heads import save_head
 from dlmviz.samplers import make
 from dlmviz.tasks import get
 from dlmviz.types import Denoiser, RunSpec
@@ -44,8 +45,11 @@ def run(work: Work) -> dict[str, Any]:
         "texts": len(texts["learned"]),
         "recipe": recipe.to_json(),
     }
-    answer: dict[str, Any] = keep(work, KIND, head, model, told)
-    return {**answer, "broken": _broken(work, recipe, model, answer["head"])}
+    place = work.folder / "head"
+    save_head(place, KIND, head, model, told)
+    told["broken"] = _broken(work, recipe, model, str(place))
+    kept: dict[str, Any] = keep(work, KIND, head, model, told)
+    return kept
 
 
 def _texts(work: Work, model: Denoiser, name: str, asked: Sequence[Asked]) -> list[Text]:

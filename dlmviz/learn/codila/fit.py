@@ -6,6 +6,7 @@ becomes for masked pieces. The denoiser is frozen. Letters: n pieces, B tokens, 
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -20,6 +21,7 @@ from torch import Tensor
 from dlmviz.learn.codila.data import Lesson, Text, lesson
 from dlmviz.learn.codila.settings import Fit
 from dlmviz.learn.distill.saving import restore, save
+from dlmviz.models.causal import open_causal
 from dlmviz.models.local_ar import LocalAR, fresh
 from dlmviz.types import Denoiser, InputError
 
@@ -70,10 +72,14 @@ def fit(
 
 
 def begun(model: Denoiser, settings: Fit) -> LocalAR:
-    """An untrained local model. Of the denoiser's width, it begins with the denoiser's embedding.
+    """What the training starts from: the causal model `base`, as the paper does, or a new one.
 
-    That is ours: after 120 steps on pairs its loss was 1.26, and 1.57 where it began by chance.
+    A new one of the denoiser's width begins with the denoiser's embedding. That is ours: after 120
+    steps on pairs its loss was 1.26, and 1.57 where it began by chance.
     """
+    if settings.base:
+        head = copy.deepcopy(open_causal(settings.base, model))  # others may have it open, too
+        return head.float().requires_grad_(True)
     torch.manual_seed(settings.seed)
     shape = (settings.width, settings.inner, settings.layers, settings.heads)
     head = fresh(model.vocab_size, *shape)

@@ -13,7 +13,8 @@ class Fit:
     """How pieces are drawn and the local model is trained."""
 
     sizes: tuple[int, ...] = (1, 2, 4, 8, 8, 16)  # tokens of a piece; each step draws one
-    width: int = 256
+    base: str = ""  # a causal model with the denoiser's ids, folder or hub id; empty: a new one
+    width: int = 256  # of a new one, as the next three
     inner: int = 512  # width of the layers between
     layers: int = 3
     heads: int = 4
