@@ -6,7 +6,7 @@ import dataclasses
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -203,6 +203,28 @@ def test_a_training_that_stops_goes_on_to_the_same_weights_and_curve(tmp_path: P
         fit(TIED, PAIRS, dataclasses.replace(small, lr=0.5), tmp_path / "parts", listener)
 
 
+def test_lessons_of_a_pool_come_again_and_a_resumed_training_draws_the_same(
+    tmp_path: Path,
+) -> None:
+    asked: list[int] = []
+
+    class Counted:
+        """The tied model, which counts how often it is asked."""
+
+        def __getattr__(self, name: str) -> Any:
+            asked.extend([1] if name == "forward" else [])
+            return getattr(TIED, name)
+
+    small = dataclasses.replace(SMALL, steps=7, pool=2, every=3)
+    whole, parts = Quiet(), Quiet(until=4)
+    fit(cast(Any, Counted()), PAIRS, small, tmp_path / "whole", whole)
+    assert len(asked) == 2
+    fit(TIED, PAIRS, small, tmp_path / "parts", parts)
+    parts.until = 10**9
+    fit(TIED, PAIRS, small, tmp_path / "parts", parts)
+    assert parts.rows == whole.rows
+
+
 def test_the_rate_rises_and_falls() -> None:
     settings = Fit(steps=100, warmup=0.1, lr=1.0)
     told = [rate(settings, step) for step in range(100)]
@@ -228,6 +250,7 @@ def test_the_steps_of_a_seed_are_always_the_same_and_the_loss_is_their_mean() ->
     [
         (lambda: Fit(sizes=()), "sizes must be numbers from 1 to 64"),
         (lambda: Fit(sizes=(65,)), "sizes must be numbers"),
+        (lambda: Fit(pool=-1), "pool must be at least 0"),
         (lambda: Fit(steps=0), "steps must be at least 1"),
         (lambda: Fit(width=30, heads=4), "a multiple of twice the heads"),
         (lambda: Fit(known=2.0), "known must lie in"),

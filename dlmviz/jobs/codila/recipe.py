@@ -49,7 +49,7 @@ PRESETS: Mapping[str, Recipe] = MappingProxyType(
             count=4000,
             held=64,
             pairs=32,
-            fit=Fit(sizes=(8,), layers=2, steps=200, batch=16, every=40),
+            fit=Fit(sizes=(8,), layers=2, steps=400, batch=16, pool=80, every=40),
         ),
         "built-in": Recipe(fit=Fit(batch=96)),
     }

@@ -53,10 +53,14 @@ def fit(
     )
     done, mark = restore(folder, weights, optimizer, settings)
     listener.rewind(mark)
+    lessons: dict[int, Lesson] = {}
     for step in range(done, settings.steps):
         for group in optimizer.param_groups:
             group["lr"] = rate(settings, step)
-        loss = mean_loss(head, drawn(model, texts, settings, step))
+        number = step % settings.pool if settings.pool else step
+        of = lessons.get(number) or drawn(model, texts, settings, number)
+        lessons |= {number: of} if settings.pool else {}
+        loss = mean_loss(head, of)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(weights.values(), 1.0)
         optimizer.step()

@@ -20,6 +20,7 @@ class Fit:
     heads: int = 4
     steps: int = 1500
     batch: int = 64  # texts of a step
+    pool: int = 0  # lessons that are kept and come again, to spare the denoiser; 0: always new ones
     most: int = 4  # masked pieces that are read from a text
     copies: float = 0.15  # further pieces whose marginals are one-hot, as a share
     known: float = 0.25  # share of pieces of which something is known already
@@ -36,6 +37,8 @@ class Fit:
         for name in ("width", "inner", "layers", "heads", "steps", "batch", "most", "every"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be at least 1: got {getattr(self, name)!r}")
+        if self.pool < 0:
+            raise InputError(f"pool must be at least 0: got {self.pool!r}; 0 keeps none")
         if self.width % (2 * self.heads):
             raise InputError(
                 f"width must be a multiple of twice the heads: got {self.width} and {self.heads}; "
