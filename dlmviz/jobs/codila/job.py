@@ -5,16 +5,17 @@ The training goes on from its checkpoint; all else is short, and done again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
 from typing import Any
 
 from dlmviz.batch import decode_many
 from dlmviz.jobs.codila.recipe import Recipe, recipe_of
-from dlmviz.jobs.distil.prompts import Asked
-from dlmviz.jobs.train.parts import heed, keep, prompts
+from dlmviz.jobs.distil.prompts import HELD_SEED
+from dlmviz.jobs.train.parts import heed, keep
 from dlmviz.jobs.work import Stopped, Work
 from dlmviz.learn.codila.data import Text, text_of
 from dlmviz.learn.codila.fit import fit, scored
+from dlmviz.learn.corpus import FIRST_SEED, draw
 from dlmviz.learn.distill.saving import steps_done
 from dlmviz.models import load
 from dlmviz.models.heads import save_head
@@ -31,18 +32,18 @@ def run(work: Work) -> dict[str, Any]:
     recipe = recipe_of(work.settings)
     work.stage("loading")
     model = load(recipe.model, device=work.device)
-    asked = prompts(recipe.tasks, recipe.count, recipe.held)
-    texts = {name: _texts(work, model, name, some) for name, some in asked.items()}
+    learned = _texts(work, recipe, model, "learned", recipe.count, FIRST_SEED)
+    held = _texts(work, recipe, model, "held", recipe.held, HELD_SEED)
     steps = recipe.fit.steps
     work.stage("training", steps, "steps", steps_done(work.folder))
-    head, done = fit(model, texts["learned"], recipe.fit, work.folder, work)
+    head, done = fit(model, learned, recipe.fit, work.folder, work)
     if done < steps:
         raise Stopped
     head = head.half().float()  # as it is kept
     work.stage("score")
     told = {
-        "score": scored(head, model, texts["held"], recipe.fit).told(),
-        "texts": len(texts["learned"]),
+        "score": scored(head, model, held, recipe.fit).told(),
+        "texts": len(learned),
         "recipe": recipe.to_json(),
     }
     place = work.folder / "head"
@@ -52,18 +53,23 @@ def run(work: Work) -> dict[str, Any]:
     return kept
 
 
-def _texts(work: Work, model: Denoiser, name: str, asked: Sequence[Asked]) -> list[Text]:
-    """The prompts with their right answers; those that do not fit are left out, and counted."""
-    work.stage(f"texts, {name}", len(asked), "texts")
+def _texts(
+    work: Work, recipe: Recipe, model: Denoiser, name: str, count: int, seed: int
+) -> list[Text]:
+    """Prompts with their right answers, as the tasks draw them; what does not fit is left out.
+
+    A prompt may come again, with another of its answers: the local model learns how likely each is.
+    """
+    work.stage(f"texts, {name}", count, "texts")
+    shares = {task: many / len(recipe.tasks) for task, many in Counter(recipe.tasks).items()}
     found = []
-    for number, one in enumerate(asked, start=1):
-        assert one.example is not None, "tasks give examples"
-        text = text_of(model, one.example, one.gen_length)
+    for number, one in enumerate(draw({t: get(t) for t in shares}, shares, count, seed), start=1):
+        text = text_of(model, one, get(one.task).gen_length)
         found += [] if text is None else [text]
         if number % 100 == 0:
             work.progress(number)
             heed(work)
-    work.say(f"{name}: {len(found)} texts; {len(asked) - len(found)} were too long")
+    work.say(f"{name}: {len(found)} texts; {count - len(found)} were too long")
     return found
 
 

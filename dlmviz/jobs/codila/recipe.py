@@ -18,8 +18,8 @@ class Recipe:
     """A denoiser, the tasks whose texts are learned from, and how the local model learns."""
 
     model: str = "tiny"
-    tasks: tuple[str, ...] = TASKS  # in equal shares
-    count: int = 30_000  # texts that it learns from
+    tasks: tuple[str, ...] = (*TASKS, "pairs", "pairs")  # equal shares: what is named twice, two
+    count: int = 40_000  # texts that it learns from
     held: int = 700  # further texts that it is scored on
     pairs: int = 200  # prompts of `pairs` that are decoded to count broken ones; 0: none
     piece: int = 8  # tokens a step in these decodes, and the length of a block

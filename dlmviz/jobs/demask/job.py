@@ -16,9 +16,10 @@ from torch import Tensor
 
 from dlmviz.batch import decode_many
 from dlmviz.jobs.demask.recipe import Recipe, recipe_of
-from dlmviz.jobs.distil.prompts import Asked
-from dlmviz.jobs.train.parts import heed, keep, prompts
+from dlmviz.jobs.distil.prompts import HELD_SEED, Asked, drawn
+from dlmviz.jobs.train.parts import heed, keep
 from dlmviz.jobs.work import Work
+from dlmviz.learn.corpus import FIRST_SEED
 from dlmviz.learn.demask.predictor import fit, scored
 from dlmviz.learn.demask.states import State, canvases, measured
 from dlmviz.models import load
@@ -34,7 +35,7 @@ def run(work: Work) -> dict[str, Any]:
     recipe = recipe_of(work.settings)
     work.stage("loading")
     model = load(recipe.model, device=work.device)
-    asked = prompts(recipe.tasks, recipe.count, recipe.held)
+    asked = _prompts(recipe)
     parts = {name: _canvases(work, recipe, model, name, some) for name, some in asked.items()}
     states = {name: _measured(work, recipe, model, name, parts[name]) for name in parts}
     work.stage("fit", unit="steps")
@@ -43,6 +44,13 @@ def run(work: Work) -> dict[str, Any]:
     told = {"score": dataclasses.asdict(score), "states": len(states["learned"])}
     kept: dict[str, Any] = keep(work, KIND, head, model, {**told, "recipe": recipe.to_json()})
     return kept
+
+
+def _prompts(recipe: Recipe) -> dict[str, list[Asked]]:
+    """Prompts to learn from and held-out ones; no prompt is both."""
+    used: set[str] = set()
+    held = list(drawn(recipe.tasks, recipe.held, HELD_SEED, used))
+    return {"held": held, "learned": list(drawn(recipe.tasks, recipe.count, FIRST_SEED, used))}
 
 
 def _canvases(

@@ -1,22 +1,13 @@
-"""Prompts for a part that is trained, and keeping it in the store."""
+"""Stopping a training, and keeping what was trained in the store."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from dlmviz.jobs.distil.prompts import HELD_SEED, Asked, drawn
 from dlmviz.jobs.work import Stopped, Work
-from dlmviz.learn.corpus import FIRST_SEED
 from dlmviz.models.heads import save_head
 from dlmviz.types import Denoiser
-
-
-def prompts(tasks: Sequence[str], count: int, held: int) -> dict[str, list[Asked]]:
-    """Prompts to learn from and held-out ones; no prompt is both."""
-    used: set[str] = set()
-    apart = list(drawn(tasks, held, HELD_SEED, used))
-    return {"held": apart, "learned": list(drawn(tasks, count, FIRST_SEED, used))}
 
 
 def heed(work: Work) -> None:
