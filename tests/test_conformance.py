@@ -47,6 +47,7 @@ VARIANTS = [
     ("psd", {"policy": "local_leap", "accept": "exact", "group": 2}),
     ("edit", {"base": "llada", "base.steps": 4}),
     ("edit", {"base": "psd", "floor": 1.0}),
+    ("edit", {"base": "codila", "base.piece": 2}),
     ("top_k", {"k": 3}),
 ]
 
