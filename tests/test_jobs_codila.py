@@ -15,6 +15,7 @@ from dlmviz.jobs.folder import CURVE
 from dlmviz.jobs.kinds import KINDS, entry
 from dlmviz.jobs.work import Stopped, Work
 from dlmviz.learn.codila.settings import Fit
+from dlmviz.models.heads import read_note
 from dlmviz.types import InputError, RunSpec
 
 FIT = Fit(sizes=(8,), width=16, inner=16, layers=1, heads=2, steps=4, batch=2, every=2)
@@ -73,6 +74,24 @@ def test_a_job_that_is_stopped_goes_on_to_the_same_end(
     assert {**again, "head": ""} == {**made[1], "head": ""}
     curves = [(s / "jobs" / "0badcafe" / CURVE).read_text() for s in (tmp_path, made[0])]
     assert curves[0] == curves[1]
+
+
+def test_the_head_is_usable_before_it_is_scored(tmp_path: Path) -> None:
+    job = work(tmp_path)
+    job.until = "keeping"
+    with pytest.raises(Stopped):
+        run(job)
+    place = tmp_path / "heads" / "0badcafe"
+    assert "score" not in read_note(place)["card"]
+    params = {"head": str(place), "schedule": "static"}
+    spec = RunSpec(prompt="x", gen_length=8, block_length=8, sampler="codila", params=params)
+    assert dlmviz.decode(dlmviz.load("tiny"), spec).nfe == 1
+
+
+def test_the_card_of_a_scored_head_has_its_numbers(made: tuple[Path, dict[str, Any]]) -> None:
+    card = read_note(Path(made[1]["head"]))["card"]
+    assert card["score"] == made[1]["score"]
+    assert card["broken"] == made[1]["broken"]
 
 
 def test_a_head_is_refused_by_another_model(made: tuple[Path, dict[str, Any]]) -> None:

@@ -1,6 +1,7 @@
-"""A job that makes a local model for CoDiLA: texts, training, score, broken pairs, a head.
+"""A job that makes a local model for CoDiLA: texts, training, a head, its score, broken pairs.
 
-The training goes on from its checkpoint; all else is short, and done again.
+The training goes on from its checkpoint; all else is short, and done again. The head is kept
+before it is scored, so that a kill while scoring loses numbers only.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from dlmviz.learn.codila.fit import fit, scored
 from dlmviz.learn.corpus import FIRST_SEED, draw
 from dlmviz.learn.distill.saving import steps_done
 from dlmviz.models import load
-from dlmviz.models.heads import save_head
 from dlmviz.samplers import make
 from dlmviz.tasks import get
 from dlmviz.types import Denoiser, RunSpec
@@ -40,15 +40,13 @@ def run(work: Work) -> dict[str, Any]:
     if done < steps:
         raise Stopped
     head = head.half().float()  # as it is kept
+    told: dict[str, Any] = {"texts": len(learned), "recipe": recipe.to_json()}
+    place = keep(work, KIND, head, model, told)["head"]  # now: what follows adds to its card only
+    heed(work)
     work.stage("score")
-    told = {
-        "score": scored(head, model, held, recipe.fit).told(),
-        "texts": len(learned),
-        "recipe": recipe.to_json(),
-    }
-    place = work.folder / "head"
-    save_head(place, KIND, head, model, told)
-    told["broken"] = _broken(work, recipe, model, str(place))
+    told["score"] = scored(head, model, held, recipe.fit).told()
+    keep(work, KIND, head, model, told)
+    told["broken"] = _broken(work, recipe, model, place)
     kept: dict[str, Any] = keep(work, KIND, head, model, told)
     return kept
 
