@@ -74,12 +74,19 @@ def test_damaged_and_foreign_folders_are_refused(kept: Path, tmp_path: Path) -> 
     with pytest.raises(InputError, match="damaged"):
         open_head("demask", MODEL, str(kept))
     note = json.loads((kept / "head.json").read_text())
-    (kept / "head.json").write_text(json.dumps({**note, "kind": "other"}))
-    with pytest.raises(InputError, match="not of a head that dlmviz knows"):
-        open_head("demask", MODEL, str(kept))
+    for edited in ({"kind": "other"}, {"kind": ["demask"]}, {"model": 3}, {"fingerprint": None}):
+        (kept / "head.json").write_text(json.dumps({**note, **edited}))
+        with pytest.raises(InputError, match="not of a head that dlmviz knows"):
+            open_head("demask", MODEL, str(kept))
     (kept / "head.json").write_text("[]")
     with pytest.raises(InputError, match="holds no head"):
         open_head("demask", MODEL, str(kept))
+
+
+@pytest.mark.parametrize("place", ["no/where", "~nobody-of-that-name/head", "a\0b", "x" * 5000])
+def test_a_folder_that_there_is_not_holds_no_head(place: str) -> None:
+    with pytest.raises(InputError, match="holds no head"):
+        open_head("demask", MODEL, place)
 
 
 def test_sizes_that_do_not_fit_the_weights_are_refused(kept: Path) -> None:

@@ -88,7 +88,10 @@ def open_head(kind: str, model: Denoiser, place: str = "") -> Any:
     For codila, `place` may also be a folder or hub id of any causal model with the denoiser's ids.
     Raises InputError where there is none, or it was trained on another model's states.
     """
-    folder = Path(place).expanduser()
+    try:
+        folder = Path(place).expanduser()
+    except RuntimeError as error:  # a home that nobody has
+        raise InputError(f"{place[:200]} holds no head: {error}") from error
     if place and kind == "codila" and not (folder / NOTE).is_file():
         return open_causal(place, model)
     if place:
@@ -116,7 +119,9 @@ def read_note(folder: Path) -> Mapping[str, Any]:
     """What head.json says. Raises InputError for a folder that holds no head."""
     try:
         note = json.loads((folder / NOTE).read_text(encoding="utf-8"))
-        known = {"kind", "model", "fingerprint", "sizes"} <= note.keys() and note["kind"] in KINDS
+        texts = (note.get(name) for name in ("kind", "model", "fingerprint"))
+        known = all(isinstance(text, str) for text in texts) and "sizes" in note
+        known = known and note["kind"] in KINDS
     except (OSError, ValueError, AttributeError) as error:
         raise InputError(f"{folder} holds no head: {type(error).__name__}") from error
     if not known:
