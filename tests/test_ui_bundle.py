@@ -37,6 +37,18 @@ def test_a_module_stands_behind_all_that_it_imports() -> None:
             assert {*needed} <= {*order[:place]}, name
 
 
+def test_every_name_that_is_imported_is_one_that_the_joined_module_gives() -> None:
+    lacking = {
+        (path.name, name.strip())
+        for path in bundle.WEB.glob("*.js")
+        for found in bundle.IMPORT.finditer(path.read_text(encoding="utf-8"))
+        for name in (found["names"] or "").split(",")
+        if name.strip()
+        and name.split(" as ")[0].strip() not in bundle.EXPORT.findall(bundle.source(found["file"]))
+    }
+    assert lacking == set()
+
+
 def test_a_joined_page_holds_each_module_once_and_imports_nothing() -> None:
     for start in bundle.STARTS:
         text = bundle.script(start)

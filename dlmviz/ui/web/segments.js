@@ -5,7 +5,8 @@ import { el, named } from "./dom.js";
 import { many, say } from "./say.js";
 import { choose, goTo } from "./store.js";
 
-export const LEFT = 28, RIGHT = 6; // insets of every strip, so that positions stand above each other
+export const LEFT = 28; // insets of every strip, so that positions stand above each other
+export const RIGHT = 6;
 const INKS = ["paper", "well", "new", "muted", "rule", "text", "accent", "set"];
 const BAR = 14, PLOT = { top: 8, bottom: 20 };
 
