@@ -1,4 +1,4 @@
-"""The routes of the Distil tab, what a form may hold, and what is said of a result; no training."""
+"""The routes of the Train tab, what a form may hold, and what is said of a result; no training."""
 
 from __future__ import annotations
 
@@ -170,6 +170,7 @@ def test_a_look_tells_all_jobs_and_goes_on_from_the_cursor(
     assert [row["id"] for row in told["jobs"]] == [second, first]
     demo = PRESETS["demo"]
     about = {"model": demo.model, "source": demo.tasks[0], "steps": str(demo.settings.steps)}
+    about["count"] = str(demo.count)
     assert told["jobs"][1]["about"] == about
     assert told["open"]
     assert told["chosen"]["rows"] == [{"step": 1, "loss": 2.5}, {"step": 2, "loss": None}]

@@ -35,8 +35,8 @@ CODE = {  # what looks like a sentence and is none that anybody reads in the pag
     "analyse-runs.js": {"Files"},
     "downloads.js": {"Parquet"},  # a name
     "chart.js": {"M${piece.map(([px, py]) => ", "di-dot di-{}", "di-line di-{}"},
-    "distil-job.js": {"held-out answers"},  # a stage of the job, as the server names it
-    "distil-list.js": {"held-out answers", "${say("},
+    "distil-list.js": {"${say("},
+    "head-outcome.js": {"dlmviz decode --model {} --sampler {} --param head={} --prompt …"},
     "distil-outcome.js": {"{} ${say("},
     "picture.js": {'"IBM Plex Sans", "Helvetica Neue", Arial, sans-serif'},
     "present.js": {"input:not([type=range]), textarea, select, [contenteditable=true]", "Dead"},
@@ -64,6 +64,14 @@ CODE = {  # what looks like a sentence and is none that anybody reads in the pag
     "distil_form.py": {
         *("the form has no field ", "; reload the page", "whole number", " must be a "),
         "the model is empty: type tiny, tiny-early, a folder or a hub id",
+    },
+    "head_form.py": {
+        *("the form has no field ", "; reload the page"),
+        "the model is empty: type tiny, tiny-early, a folder or a hub id",
+    },
+    "trainings.py": {  # stages of jobs, as they name them
+        *("held-out answers", "decodes, held", "decodes, learned"),
+        *("influences, held", "influences, learned"),
     },
     "distil_result.py": {
         "its result cannot be read: somebody edited it; press Retry for a fresh job",

@@ -40,8 +40,11 @@ def choice() -> gr.Radio:
     )
 
 
-def listen(radio: gr.Radio, form: Mapping[str, Any], example: gr.State, shelves: Shelves) -> None:
-    """Keeps the control fresh. What is chosen goes into the form's field for a folder."""
+def listen(radio: gr.Radio, form: Mapping[str, Any], shelves: Shelves) -> gr.HTML:
+    """The ear that hears what other pages choose; see tries.py.
+
+    Keeps the control fresh. What is chosen goes into the form's field for a folder.
+    """
     model = [form["model"], form["other_model"]]
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     ear = gr.HTML(html_template="", js_on_load=LISTEN, apply_default_css=False, elem_id="ear")
@@ -49,17 +52,11 @@ def listen(radio: gr.Radio, form: Mapping[str, Any], example: gr.State, shelves:
     def look(name: str, other: str, typed: str) -> tuple[Any, str]:
         return offered(shelves, (other or "").strip() or name, typed or "")
 
-    def chosen(event: gr.EventData) -> list[Any]:
-        return told(shelves, event._data)
-
     # in the browser: whoever presses Decode at once must not be quicker than the server's answer
     radio.input(None, inputs=radio, outputs=form["adapter"], js="(folder) => folder", **quiet)
     for event in (ear.look, form["model"].input, form["other_model"].blur):
         event(look, inputs=[*model, form["adapter"]], outputs=[radio, form["adapter"]], **quiet)
-    lengths = [form["gen_length"], form["block_length"]]
-    ear.chosen(
-        chosen, outputs=[*model, radio, form["adapter"], form["prompt"], *lengths, example], **quiet
-    )
+    return ear
 
 
 def offered(shelves: Shelves, model: str, typed: str) -> tuple[Any, str]:

@@ -21,12 +21,12 @@ from dlmviz.types import InputError, RunSpec, Trace
 from dlmviz.ui import adapters, export, payload, words
 from dlmviz.ui.bundle import mounting
 from dlmviz.ui.form import shape
-from dlmviz.ui.inspect import new_example
 from dlmviz.ui.library import answer
 from dlmviz.ui.menu import base_of, menu
 from dlmviz.ui.models import MODELS
 from dlmviz.ui.racing import MOST, raced
 from dlmviz.ui.shelves import Shelves
+from dlmviz.ui.tries import new_example
 
 STARTS = ("01-story-careful", "02-story-hasty")  # what the page opens with, of the gallery
 COLUMNS = (

@@ -1,5 +1,5 @@
-"""The Distil tab: routes that start, follow and steer distillations. The page asks again and again;
-what it has seen of a curve it does not get twice.
+"""The Train tab: routes that start, follow and steer trainings, of an adapter or of a head. The
+page asks again and again; what it has seen of a curve it does not get twice.
 """
 
 from __future__ import annotations
@@ -24,17 +24,15 @@ from starlette.routing import Route
 from dlmviz import jobs
 from dlmviz.jobs import folder, lock
 from dlmviz.jobs.distil.estimate import estimated
-from dlmviz.jobs.distil.recipe import PRESETS, TITLES
 from dlmviz.jobs.table import OPEN
 from dlmviz.learn.distill.prompts_file import read_prompts
 from dlmviz.types import InputError
-from dlmviz.ui import distil_form, payload
+from dlmviz.ui import payload
 from dlmviz.ui.bundle import mounting
-from dlmviz.ui.distil_result import outcome
 from dlmviz.ui.library import LONGEST_BODY, answer, fields_of, same_origin
 from dlmviz.ui.shelves import Shelves
+from dlmviz.ui.trainings import TRAININGS, about, asked, forms, steps
 
-KIND = "distil"
 LINES = 40  # of a log
 LARGEST = 32_000_000  # bytes of a file of prompts
 LOOK = 0.2  # seconds between two looks whether an estimate is still wanted
@@ -46,7 +44,7 @@ MOUNT = mounting("distil")
 def page() -> None:
     """Adds the tab's page to the Blocks that is being built."""
     gr.HTML(
-        html_template='<section class="di-root" aria-label="Distil"></section>',
+        html_template='<section class="di-root" aria-label="Train"></section>',
         js_on_load=MOUNT,
         apply_default_css=False,
         elem_id="distil",
@@ -59,7 +57,7 @@ def routes(shelves: Shelves) -> list[Any]:
     estimating = threading.Lock()
 
     def form(request: Request) -> Response:
-        return answer(distil_form.form())
+        return answer(forms())
 
     def show(request: Request) -> Response:
         query = request.query_params
@@ -120,7 +118,7 @@ async def body_of(request: Request) -> bytes:
 
 def listing(store: Path, chosen: str, cursor: str) -> dict[str, Any]:
     """What one look at the page shows: all jobs, and the chosen one from `cursor` on."""
-    found = [job for job in jobs.jobs(store) if job.kind == KIND]
+    found = [job for job in jobs.jobs(store) if job.kind in TRAININGS]
     one = next((job for job in found if job.id == chosen), None)
     told = {
         "now": time.time(),
@@ -134,38 +132,36 @@ def listing(store: Path, chosen: str, cursor: str) -> dict[str, Any]:
 def row(job: jobs.Job) -> dict[str, Any]:
     """A job as the list shows it."""
     note = STARTING if job.note == jobs.UNSERVED and lock.supported() else job.note
-    told = {k: v for k, v in dataclasses.asdict(job).items() if k not in ("kind", "settings")}
-    told["about"] = _about(distil_form.texts(job.settings))
+    told = {k: v for k, v in dataclasses.asdict(job).items() if k != "settings"}
+    told["about"] = about(job)
     words = {"note": payload.refusal(note), "problem": payload.refusal(job.problem)}
     return told | words | {"eta": jobs.eta(job), "allowed": jobs.allowed(job.state)}
-
-
-def _about(values: Mapping[str, Any]) -> dict[str, Any]:
-    """What tells one job from another: model, prompts, steps."""
-    source = ", ".join(values.get("tasks", [])) or Path(str(values.get("prompts", ""))).name
-    told = {"model": values.get("model", "?"), "steps": values.get("settings.steps", "?")}
-    return {**told, "source": source}
 
 
 def detail(store: Path, job: jobs.Job, cursor: str) -> dict[str, Any]:
     """A job as its own panel shows it."""
     piece = jobs.curve(store, job.id, cursor)
+    one = TRAININGS[job.kind]
     return {
         "id": job.id,
         "rows": piece.rows,
         "cursor": piece.cursor,
         "anew": piece.anew,
         "log": payload.refusal(jobs.tail(store, job.id, LINES)),
-        "values": distil_form.texts(job.settings),
-        "outcome": outcome(store, job) if job.state == "done" else None,
+        "values": one.texts(job.settings),
+        "stages": one.stages,
+        "charts": one.charts,
+        "steps": steps(job),
+        "outcome": one.outcome(store, job) if job.state == "done" else None,
     }
 
 
 def begun(store: Path, given: Mapping[str, Any]) -> dict[str, Any]:
     """The id of the job that the form describes. Raises InputError for what does not fit."""
-    recipe = distil_form.recipe(_values(given), store)
-    title = str(given.get("title") or "").strip() or TITLES.get(str(given.get("preset")), "")
-    return {"id": jobs.submit(store, KIND, title, recipe.to_json())}
+    kind, one, values = asked(given)
+    recipe = one.recipe(values, store)
+    title = str(given.get("title") or "").strip() or one.titles[given["preset"]]
+    return {"id": jobs.submit(store, kind, title, recipe.to_json())}
 
 
 def steered(store: Path, identity: str, verb: str) -> dict[str, Any]:
@@ -193,7 +189,10 @@ async def cost(
     request: Request, given: Mapping[str, Any], store: Path, estimating: threading.Lock
 ) -> dict[str, Any]:
     """What the job would take; ends early when the page no longer waits for it."""
-    recipe = await run_in_threadpool(distil_form.recipe, _values(given), store)
+    kind, one, values = asked(given)
+    if not one.estimate:
+        raise InputError(f"what a job of kind {kind} takes cannot be measured beforehand: start it")
+    recipe = await run_in_threadpool(one.recipe, values, store)
     if not estimating.acquire(blocking=False):
         raise InputError("another estimate is being made: wait for it, or cancel it")
     over = threading.Event()
@@ -226,10 +225,3 @@ def kept(store: Path, name: str, body: bytes) -> dict[str, Any]:
             f"the file cannot be kept: {error.strerror or error}; make room in the store"
         ) from error
     return {"path": f"prompts/{shelf.name}/{plain}", "count": count}
-
-
-def _values(given: Mapping[str, Any]) -> Mapping[str, Any]:
-    values = given.get("values")
-    if not isinstance(values, Mapping) or given.get("preset") not in PRESETS:
-        raise InputError("the request holds no form; reload the page")
-    return values

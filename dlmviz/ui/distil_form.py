@@ -13,10 +13,9 @@ from typing import Any, get_args
 from dlmviz.jobs.distil.recipe import PRECISIONS, PRESETS, SCORED, Recipe, recipe_of
 from dlmviz.learn.distill.prompts_file import split
 from dlmviz.learn.distill.settings import Scope
-from dlmviz.tasks import TASKS, get
+from dlmviz.tasks import get
 from dlmviz.types import InputError
 
-MODELS = ("tiny", "tiny-early")
 INNER = "settings."  # before the name of a setting of the training
 LONGEST = 500  # characters of a value that are shown
 Value = str | bool | list[str]
@@ -62,7 +61,7 @@ KINDS: Mapping[str, Any] = {
 
 
 def form() -> dict[str, Any]:
-    """What the page needs to draw the form."""
+    """What the page needs to draw it."""
     fields = [
         {**dataclasses.asdict(field), "switch": isinstance(KINDS[field.name], bool)}
         for field in FIELDS
@@ -70,7 +69,7 @@ def form() -> dict[str, Any]:
     presets = [
         {"name": name, "values": texts(recipe.to_json())} for name, recipe in PRESETS.items()
     ]
-    return {"fields": fields, "presets": presets, "tasks": [*TASKS], "models": MODELS}
+    return {"fields": fields, "presets": presets}
 
 
 def texts(recipe: Mapping[str, Any]) -> dict[str, Value]:
@@ -80,15 +79,18 @@ def texts(recipe: Mapping[str, Any]) -> dict[str, Value]:
         INNER + str(name): value
         for name, value in (inner.items() if isinstance(inner, Mapping) else ())
     }
-    return {f.name: _text(f.name, given[f.name]) for f in FIELDS if f.name in given}
+    return {
+        f.name: text_of(f.name, given[f.name], KINDS[f.name]) for f in FIELDS if f.name in given
+    }
 
 
-def _text(name: str, value: Any) -> Value:
+def text_of(name: str, value: Any, kind: Any) -> Value:
+    """What stands in a field, `kind` being a value of its type."""
     if name == "tasks":
         return [str(task)[:LONGEST] for task in value] if isinstance(value, list | tuple) else []
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value))[:LONGEST]
-    if isinstance(KINDS[name], bool):
+    if isinstance(kind, bool):
         return value is True
     return str(value)[:LONGEST]
 
@@ -132,21 +134,22 @@ def _value(field: Field, given: Any) -> Any:
     """What was typed, in the type of its field."""
     kind, name = KINDS[field.name], field.name.removeprefix(INNER)
     if field.name == "tasks":
-        return _tasks(given)
+        return tasks_of(given)
     if isinstance(kind, bool):
         return given is True
     text = str(given).strip()
     if field.name == "thresholds":
         parts = [part.strip() for part in text.split(",") if part.strip()]
-        return tuple(dict.fromkeys(_number(field.name, name, part, 0.9) for part in parts))
+        return tuple(dict.fromkeys(number(field.name, name, part, 0.9) for part in parts))
     if isinstance(kind, int | float):
-        return _number(field.name, name, text, kind)
+        return number(field.name, name, text, kind)
     if field.name == "model" and not text:
         raise Unfit("model", "the model is empty: type tiny, tiny-early, a folder or a hub id")
     return text
 
 
-def _tasks(given: Any) -> tuple[str, ...]:
+def tasks_of(given: Any) -> tuple[str, ...]:
+    """The tasks whose boxes are ticked. Raises Unfit for one that there is not."""
     names = tuple(map(str, given)) if isinstance(given, list) else ()
     try:
         return tuple(get(name).name for name in names)
@@ -154,7 +157,7 @@ def _tasks(given: Any) -> tuple[str, ...]:
         raise Unfit("tasks", str(error)) from error
 
 
-def _number(field: str, name: str, text: str, kind: int | float) -> int | float:
+def number(field: str, name: str, text: str, kind: int | float) -> int | float:
     """The number, of the kind of another one."""
     try:
         return type(kind)(text)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
-import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
 
 from dlmviz.tasks import TASKS
-from dlmviz.ui import adapters, asks, live, models, payload
+from dlmviz.ui import adapters, asks, live, models, payload, tries
 from dlmviz.ui.bundle import mounting
 from dlmviz.ui.form import Form, advanced, lengths, sampler
 from dlmviz.ui.menu import menu
 from dlmviz.ui.shelves import Shelves
+from dlmviz.ui.tries import new_example
 from dlmviz.ui.words import label
 
 MOUNT = mounting("run", "ask", "branch")
@@ -66,7 +65,7 @@ def _controls(view: gr.HTML, shelves: Shelves) -> None:
     gr.HTML(html_template='<p class="dv-note" role="status"></p>', js_on_load=FORM, elem_id="note")
     form["model"] = models.choice()
     kept = adapters.choice()
-    sampler(form)
+    controls = sampler(form)
     lengths(form)
     with gr.Accordion(label("form.advanced"), open=False):
         advanced(form)
@@ -87,7 +86,8 @@ def _controls(view: gr.HTML, shelves: Shelves) -> None:
             api_visibility="private",
         )
     _listen(form, example, view, start, stop, shelves)
-    adapters.listen(kept, form, example, shelves)
+    ear = adapters.listen(kept, form, shelves)
+    tries.listen(ear, kept, form, controls, example, shelves)
     models.listen(form, chips.values())
     upload.upload(
         lambda path: live.opened(path, shelves),
@@ -119,10 +119,3 @@ def _listen(
     run.then(None, js=ANNOUNCE % "ended", api_visibility="private")
     child = asks.listen(view, shelves)
     stop.click(None, js=ANNOUNCE % "stopped", cancels=[run, child], api_visibility="private")
-
-
-def new_example(name: str) -> tuple[str, Mapping[str, Any], int, int]:
-    """(prompt, example, gen_length, block_length) of a fresh example of a task."""
-    task = TASKS[name]
-    example = task.examples(1, 2**30 + secrets.randbelow(2**30))[0]
-    return example.prompt, dataclasses.asdict(example), task.gen_length, task.block_length

@@ -114,6 +114,7 @@ def decode(
         yield from told(model, start, shelves, close, lambda trace: _graded(trace, example))
     except Exception as error:
         typed = [_text(form[name]) for name in ("other_model", "adapter")]
+        typed += [_text(str(form[name])) for name in form if name.endswith(".head")]
         yield payload.message("problem", text=explained(error, *typed))
 
 

@@ -1,4 +1,4 @@
-"""The Distil tab in a real browser: a small job from its start to its table, and one that fails."""
+"""The Train tab in a real browser: a small job from its start to its table, and one that fails."""
 
 from __future__ import annotations
 
@@ -97,12 +97,12 @@ def test_a_job_is_started_watched_stopped_resumed_and_tried(visit: Visit) -> Non
     models = page.eval_on_selector_all(".cp-table small", "all => all.map(n => n.textContent)")
     assert models[0] == "tiny-early"
     assert models[1].startswith("tiny-early + ")
-    page.click(".lib-tabs >> text=Distil")
+    page.click(".lib-tabs >> text=Train")
     page.click(".di-try[data-try=inspect]")
     page.wait_for_selector("#adapters input:checked:not([value=''])", timeout=30_000)
     assert page.is_checked("#ask input[value=tiny-early]")
     assert page.input_value("#ask textarea >> nth=0") != ""
-    page.click(".lib-tabs >> text=Distil")
+    page.click(".lib-tabs >> text=Train")
     delete(visit)
     assert page.evaluate("window.hit") is None
 

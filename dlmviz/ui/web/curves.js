@@ -13,7 +13,7 @@ const CHARTS = [
   { name: "lr", unit: "", lines: [["lr", "a"]] },
   { name: "speed", unit: "speed", lines: [["tokens_per_second", "a"]] },
 ];
-const COLUMNS = ["loss", "kl_on", "kl_off", "held", "lr", "norm", "tokens_per_second"];
+const COLUMNS = { loss: ["loss"], kl: ["kl_on", "kl_off", "held"], lr: ["lr", "norm"], speed: ["tokens_per_second"] }; // of each chart
 const NATS = ["loss", "kl_on", "kl_off", "held"];
 const REST = 1500; // ms between two drawings of the table
 
@@ -26,13 +26,15 @@ export function makeCurves() {
   const twin = el("details", { className: "di-more", ontoggle: () => fill(view) }, el("summary", {}, say("show.table")), table);
   const node = el("section", { className: "di-curves", "aria-label": say("curves.title"), hidden: true },
     el("div", { className: "di-row" }, el("h4", {}, say("curves.title")), el("span", { className: "di-quiet" }, say("curves.drag")), whole, log), read, grid, twin);
-  const view = { node, charts, read, whole, table, twin, rows: [], at: new Map(), steps: 0, zoom: null, log: true, cursor: null, frame: 0, filled: 0 };
+  const view = { node, charts, read, whole, table, twin, rows: [], columns: [], at: new Map(), steps: 0, zoom: null, log: true, cursor: null, frame: 0, filled: 0 };
   charts.forEach((chart) => pointer(view, chart));
   new ResizeObserver(() => draw(view)).observe(grid);
   return {
     node,
-    add: (rows, { anew, steps }) => {
+    add: (rows, { anew, steps, names }) => {
       if (anew) forget(view);
+      charts.forEach((chart) => { chart.node.hidden = !names.includes(chart.name); });
+      view.columns = Object.keys(COLUMNS).filter((name) => names.includes(name)).flatMap((name) => COLUMNS[name]);
       view.steps = Number.isFinite(steps) ? steps : 0;
       rows.forEach((row) => merge(view, row));
       node.hidden = !view.rows.length;
@@ -66,7 +68,7 @@ const domain = ({ zoom, rows, steps }) => zoom ?? [0, Math.max(1, steps, rows.at
 function makeChart({ name, unit, lines }) {
   const legend = lines.length > 1 ? el("span", { className: "di-legend" }, ...lines.map(([key, kind]) => el("span", { className: `di-key di-${kind}` }, say(`curves.${key}`)))) : null;
   const stage = el("div", { className: "di-plot" }), title = say(`curves.${name}`);
-  return { title, lines, stage, logs: unit === "nats", node: el("figure", { className: "di-chart" }, el("figcaption", {}, el("b", {}, title), unit && ` [${say(`curves.unit.${unit}`)}]`, legend), stage) };
+  return { name, title, lines, stage, logs: unit === "nats", node: el("figure", { className: "di-chart" }, el("figcaption", {}, el("b", {}, title), unit && ` [${say(`curves.unit.${unit}`)}]`, legend), stage) };
 }
 
 /** Draws all charts at the next frame. */
@@ -75,7 +77,7 @@ function draw(view) {
     view.frame = 0;
     if (!view.rows.length || !view.node.checkVisibility()) return;
     const x = domain(view), seen = view.rows.filter(({ step }) => step >= x[0] && step <= x[1]);
-    view.charts.forEach((chart) => drawn(view, chart, x, seen));
+    view.charts.filter(({ node }) => !node.hidden).forEach((chart) => drawn(view, chart, x, seen));
     point(view);
   });
 }
@@ -92,7 +94,7 @@ function drawn(view, chart, x, seen) {
 function point(view) {
   const row = view.cursor === null ? view.rows.at(-1) : view.at.get(view.cursor);
   for (const { scale } of view.charts) scale?.cursor(view.cursor === null ? null : row?.step ?? null);
-  const told = COLUMNS.filter((key) => row && key in row && key !== "norm").map((key) => `${say(`curves.column.${key}`)} ${short(row[key])}`);
+  const told = view.columns.filter((key) => row && key in row && key !== "norm").map((key) => `${say(`curves.column.${key}`)} ${short(row[key])}`);
   const asked = view.cursor !== null && view.node.contains(document.activeElement); // by keyboard: then it is said, too
   view.read.setAttribute("aria-live", asked ? "polite" : "off");
   view.read.textContent = row ? `${say(view.cursor === null ? "curves.newest" : "curves.at", { step: row.step })} ${told.join(" · ")}` : "";
@@ -149,8 +151,8 @@ function fill(view) {
   if (wait > 0 && view.table.firstChild) { view.later ||= setTimeout(() => { view.later = 0; fill(view); }, wait); return; }
   view.filled = performance.now();
   const kept = new Set([...thin(view.rows), ...thin(view.rows.filter((row) => "held" in row))]);
-  const rows = [...kept].sort((a, b) => a.step - b.step).map((row) => el("tr", {}, el("th", { scope: "row" }, String(row.step)), ...COLUMNS.map((key) => el("td", {}, key in row ? short(row[key]) : ""))));
+  const rows = [...kept].sort((a, b) => a.step - b.step).map((row) => el("tr", {}, el("th", { scope: "row" }, String(row.step)), ...view.columns.map((key) => el("td", {}, key in row ? short(row[key]) : ""))));
   const told = say(rows.length < view.rows.length ? "curves.some" : "curves.every", { n: rows.length, all: view.rows.length });
-  const heads = [say("curves.step"), ...COLUMNS.map((key) => say(`curves.column.${key}`) + (NATS.includes(key) ? ` [${say("curves.unit.nats")}]` : ""))];
+  const heads = [say("curves.step"), ...view.columns.map((key) => say(`curves.column.${key}`) + (NATS.includes(key) ? ` [${say("curves.unit.nats")}]` : ""))];
   view.table.replaceChildren(el("table", { className: "di-table" }, el("caption", {}, told), el("thead", {}, el("tr", {}, ...heads.map((label) => el("th", { scope: "col" }, label)))), el("tbody", {}, ...rows)));
 }

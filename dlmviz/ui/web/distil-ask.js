@@ -1,4 +1,4 @@
-// What the Distil tab asks of the server: the form, one look at the jobs, and what a person does.
+// What the Train tab asks of the server: the form, one look at the jobs, and what a person does.
 
 import { say, translated } from "./say.js";
 

@@ -1,15 +1,15 @@
-// The form of a distillation. What was typed is kept as text, for each preset, until the page ends:
-// a value that is refused stays where it is, with the sentence that says why.
+// The form of a training: what is trained, a preset, its settings. What was typed is kept as text, for
+// each preset, until the page ends: a value that is refused stays where it is, with the sentence why.
 
 import { el } from "./dom.js";
 import * as ask from "./distil-ask.js";
-import { around, decimal, many, say } from "./say.js";
+import { around, decimal, either, many, say } from "./say.js";
 
 const GROUPS = ["prompts", "training", "scores"];
 
 export function makeForm(page) {
-  const node = el("form", { className: "di-panel di-form", "aria-label": say("distil.new"), noValidate: true, onsubmit: (event) => { event.preventDefault(); begin(view); } }, el("p", { className: "di-quiet" }, say("page.loading")));
-  const view = { page, node, fields: new Map(), drafts: new Map(), preset: null, asked: false };
+  const node = el("form", { className: "di-panel di-form", "aria-label": say("train.new"), noValidate: true, onsubmit: (event) => { event.preventDefault(); begin(view); } }, el("p", { className: "di-quiet" }, say("page.loading")));
+  const view = { page, node, fields: new Map(), drafts: new Map(), presets: new Map(), kind: null, preset: null, asked: false };
   dropping(view);
   return {
     node,
@@ -18,13 +18,20 @@ export function makeForm(page) {
       view.asked = true;
       const told = await ask.form();
       if (told.problem) { view.asked = false; return page.say(told.problem); }
-      build(view, told);
+      view.told = told;
+      build(view, told.kinds[0]);
     },
-    take: (values) => { write(view, values); node.scrollIntoView({ block: "start" }); node.querySelector("input").focus({ preventScroll: true }); },
+    take: (kind, values) => { if (!view.told) return; if (kind !== view.kind) build(view, view.told.kinds.find(({ name }) => name === kind)); write(view, values); node.scrollIntoView({ block: "start" }); node.querySelector("input").focus({ preventScroll: true }); },
   };
 }
 
-function build(view, { fields, presets, tasks, models }) {
+/** Draws the form of one kind of training; what was typed into another one's stays for its return. */
+function build(view, kind) {
+  const { fields, presets } = kind, { tasks, models, kinds } = view.told;
+  remember(view);
+  view.asking?.abort();
+  Object.assign(view, { kind: kind.name, preset: null, fields: new Map() });
+  view.node.dataset.kind = kind.name;
   const made = new Map(fields.map((field) => [field.name, control(view, field, tasks, models)]));
   const group = (name) => fields.filter((field) => field.group === name).map((field) => made.get(field.name));
   view.presets = new Map(presets.map((preset) => [preset.name, preset]));
@@ -32,21 +39,37 @@ function build(view, { fields, presets, tasks, models }) {
   view.cost = el("div", { className: "di-cost", role: "status" });
   view.problem = el("p", { className: "di-problem", role: "alert", id: "di-problem", hidden: true });
   view.ask = el("button", { type: "button", className: "di-button", onclick: () => estimate(view) }, say("distil.estimate"));
+  view.ask.hidden = !kind.estimate;
   view.more = el("details", { className: "di-more" }, el("summary", {}, say("distil.more")), el("div", { className: "di-grid" }, ...group("more")));
-  const sets = GROUPS.map((name) =>
-    el("fieldset", {}, el("legend", {}, say(`distil.group.${name}`)), name === "prompts" ? source(view) : null, el("div", { className: "di-grid" }, ...group(name))));
-  view.node.replaceChildren(el("h3", {}, say("distil.new")), choice(view, presets), ...group(""), ...sets,
+  const sets = GROUPS.filter((name) => group(name).length).map((name) =>
+    el("fieldset", {}, el("legend", {}, say(`distil.group.${name}`)), name === "prompts" && kind.files ? source(view) : null, el("div", { className: "di-grid" }, ...group(name))));
+  view.node.replaceChildren(el("h3", {}, say("train.new")), what(view, kinds), choice(view, presets), ...group(""), ...sets,
     el("div", { className: "di-field" }, el("label", { htmlFor: "di-title" }, say("distil.title")), view.title), view.more,
     el("div", { className: "di-go" }, view.problem, view.cost, el("div", { className: "di-row" }, el("button", { type: "submit", className: "di-button di-strong di-start" }, say("distil.start")), view.ask)));
   turn(view, presets[0].name);
+}
+
+/** What is trained. The form of another choice takes the place of this one; the focus stays. */
+function what(view, kinds) {
+  const about = el("small", {}, either([`train.about.${view.kind}`], ""));
+  const change = (kind) => { build(view, kind); view.node.querySelector("[name=di-kind]:checked").focus(); };
+  const node = el("fieldset", { className: "di-presets di-kinds" }, el("legend", {}, say("train.what")),
+    ...kinds.map((kind) => radio("di-kind", kind.name, either([`train.kind.${kind.name}`], kind.name), () => change(kind))), about);
+  node.querySelector(`[value="${CSS.escape(view.kind)}"]`).checked = true;
+  return node;
 }
 
 const radio = (name, value, label, onchange) => el("label", { className: "di-choice" }, el("input", { type: "radio", name, value, onchange }), el("span", {}, label));
 
 function choice(view, presets) {
   return el("fieldset", { className: "di-presets" }, el("legend", {}, say("distil.preset")),
-    ...presets.map(({ name }) => radio("di-preset", name, say(`distil.preset.${name}`), () => turn(view, name))));
+    ...presets.map(({ name }) => radio("di-preset", name, titleOf(view, name), () => turn(view, name))));
 }
+
+const titleOf = ({ kind }, preset) => either([`${kind}.preset.${preset}`], preset);
+
+/** The sentence or the name of a field: of the kind, else of all kinds, else as the recipe calls it. */
+export const wordOf = (kind, part, name, otherwise = "") => either([`${kind}.${part}.${name}`, `distil.${part}.${name}`], otherwise);
 
 /** Whether prompts come from tasks or from a file. */
 function source(view) {
@@ -58,9 +81,9 @@ const from = (view) => view.node.querySelector("[name=di-source]:checked")?.valu
 
 /** One field: its label, its control and its sentence. */
 function control(view, field, tasks, models) {
-  const id = `di-${field.name.replace(".", "-")}`, name = field.name.replace(/^settings\./, ""); // as the command line calls it
-  const title = say(`distil.field.${field.name}`);
-  const told = el("small", { id: `${id}-help` }, say(`distil.help.${field.name}`), name === title.toLowerCase() ? "" : el("code", {}, ` ${name}`));
+  const id = `di-${field.name.replace(".", "-")}`, name = field.name.replace(/^\w+\./, ""); // as the command line calls it
+  const title = wordOf(view.kind, "field", field.name, name);
+  const told = el("small", { id: `${id}-help` }, wordOf(view.kind, "help", field.name), name === title.toLowerCase() ? "" : el("code", {}, ` ${name}`));
   const words = { id, name: field.name, "aria-describedby": `${told.id} di-problem` };
   const wrap = (...parts) => el("div", { className: "di-field", "data-field": field.name }, ...parts);
   const keep = (read, put, focus) => view.fields.set(field.name, { ...field, read, put, focus });
@@ -99,11 +122,12 @@ function picker(view) {
 
 /** Sends a file to the server, which reads it, and puts its place into the field. */
 async function bring(view, file) {
-  if (!file || !view.fields.size) return;
+  if (!file || !view.fields.has("prompts")) return;
   refuse(view);
   view.node.querySelector("[name=di-source][value=file]").click();
   view.held.textContent = say("distil.reading");
   const told = await ask.upload(file);
+  if (!view.fields.has("prompts")) return; // another kind was chosen meanwhile
   view.held.textContent = told.problem ? "" : many("distil.prompts", told.count);
   if (told.problem) return refuse(view, { ...told, field: "prompts" });
   view.fields.get("prompts").put(told.path);
@@ -125,19 +149,25 @@ const read = (view) => Object.fromEntries([...view.fields].map(([name, field]) =
 
 /** Shows a preset, or what was typed after it was last chosen. */
 function turn(view, preset) {
-  if (view.preset) view.drafts.set(view.preset, { ...read(view), title: view.title.value });
+  remember(view);
   view.preset = preset;
-  const { values } = view.presets.get(preset), draft = view.drafts.get(preset);
-  view.title.placeholder = say(`distil.preset.${preset}`);
+  const { values } = view.presets.get(preset), draft = view.drafts.get(`${view.kind} ${preset}`);
+  view.title.placeholder = titleOf(view, preset);
   view.title.value = draft?.title ?? "";
   write(view, draft ?? values);
   view.node.querySelector(`[name=di-preset][value="${CSS.escape(preset)}"]`).checked = true;
 }
 
+/** Keeps what was typed for when this preset is chosen again. */
+function remember(view) {
+  if (view.preset) view.drafts.set(`${view.kind} ${view.preset}`, { ...read(view), title: view.title.value });
+}
+
 function write(view, values) {
   for (const [name, field] of view.fields) if (name in values) field.put(values[name]);
   const kind = values.prompts ? "file" : "tasks";
-  view.node.querySelector(`[name=di-source][value=${kind}]`).checked = true;
+  const source = view.node.querySelector(`[name=di-source][value=${kind}]`);
+  if (source) source.checked = true;
   view.node.dataset.source = kind;
   view.cost.replaceChildren();
   refuse(view);
@@ -155,7 +185,7 @@ function refuse(view, { problem = "", field = "" } = {}) {
   if (view.node.contains(document.activeElement)) document.activeElement.setAttribute("aria-invalid", "true");
 }
 
-const given = (view) => ({ preset: view.preset, title: view.title.value.trim() || view.title.placeholder, values: read(view) });
+const given = (view) => ({ kind: view.kind, preset: view.preset, title: view.title.value.trim() || view.title.placeholder, values: read(view) });
 
 async function begin(view) {
   if (!view.fields.size || view.starting) return;
@@ -172,14 +202,15 @@ async function estimate(view) {
   refuse(view);
   view.asking = new AbortController();
   view.ask.textContent = say("distil.cancel");
-  const began = Date.now(), told = () => view.cost.replaceChildren(el("p", { className: "di-quiet" }, say("distil.measuring", { seconds: Math.round((Date.now() - began) / 1000) })));
+  const place = view.cost, began = Date.now(), told = () => place.replaceChildren(el("p", { className: "di-quiet" }, say("distil.measuring", { seconds: Math.round((Date.now() - began) / 1000) })));
   told();
   const timer = setInterval(told, 1000);
   const { signal } = view.asking, cost = await ask.estimate(given(view), signal);
   clearInterval(timer);
   view.asking = null;
+  if (place !== view.cost) return; // another kind was chosen meanwhile
   view.ask.textContent = say("distil.estimate");
-  view.cost.replaceChildren(...(signal.aborted ? [el("p", { className: "di-quiet" }, say("distil.cancelled"))] : cost.problem ? [] : costs(cost)));
+  place.replaceChildren(...(signal.aborted ? [el("p", { className: "di-quiet" }, say("distil.cancelled"))] : cost.problem ? [] : costs(cost)));
   if (!signal.aborted) refuse(view, cost);
 }
 

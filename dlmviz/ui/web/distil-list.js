@@ -4,14 +4,9 @@
 import { el } from "./dom.js";
 import { act } from "./distil-ask.js";
 import { duration } from "./distil-form.js";
-import { around, locale, many, say, translated } from "./say.js";
+import { around, either, locale, many, say, translated } from "./say.js";
 
 const MARKS = { queued: "◷", running: "▶", stopping: "…", stopped: "■", done: "✓", failed: "✗" };
-const WORDS = {
-  state: Object.keys(MARKS), unit: ["answers", "steps", "runs"],
-  stage: ["loading", "answers", "held-out answers", "training", "evaluation", "keeping", "runs", "figures"],
-};
-
 /** `kind` is the page whose words it uses: distil, or analyse. */
 export function makeList(page, kind = "distil") {
   const rows = new Map(), place = el("ul", { className: "di-list" });
@@ -44,7 +39,7 @@ function makeRow(page, { id }, kind) {
   const row = { node, state: null, allowed: "", mark: (on) => (on ? open.setAttribute("aria-current", "true") : open.removeAttribute("aria-current")) };
   row.show = (job, now) => {
     set(open, job.title);
-    set(about, say(`${kind}.row`, job.about));
+    set(about, either([`${job.kind}.row`, `${kind}.row`], "", job.about));
     row.state = node.dataset.state = job.state;
     set(state, stateOf(job));
     set(stage, far(job));
@@ -66,7 +61,7 @@ function makeRow(page, { id }, kind) {
 const set = (node, text) => { if (node.textContent !== text) node.textContent = text; };
 
 /** What the server names, in the language of the page; what is not known stays. */
-export const word = (kind, name) => (WORDS[kind].includes(name) ? say(`distil.${kind}.${name}`) : name);
+export const word = (kind, name) => either([`distil.${kind}.${name}`], name);
 
 /** "✓ done" */
 export const stateOf = ({ state }) => `${MARKS[state] ?? ""} ${word("state", state)}`;

@@ -68,7 +68,7 @@ function card({ adapter, folder, sample }) {
 
 /** Shows a page with an adapter, its model and a prompt that it did not learn from: in Compare it is
  * beside its base. */
-function tryOut(name, detail) {
+export function tryOut(name, detail) {
   showTab(name);
   window.dispatchEvent(new CustomEvent(name === "compare" ? "dlmviz:compare" : "dlmviz:try", { detail }));
   window.scrollTo({ top: 0 });

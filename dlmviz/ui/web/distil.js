@@ -1,4 +1,4 @@
-// The Distil tab: a form, the list of jobs, and the job that is chosen. While one is at work and the
+// The Train tab: a form, the list of jobs, and the job that is chosen. While one is at work and the
 // tab is seen, it looks at the server twice a second; else it asks nothing.
 
 import { el } from "./dom.js";

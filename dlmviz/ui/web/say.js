@@ -13,6 +13,12 @@ export const locale = navigator.languages?.find((code) => code.startsWith(langua
 /** The text of a key, with its {values}. */
 export const say = (key, values = {}) => TABLE[key].replace(HOLE, (_, name) => values[name]);
 
+/** Whether there is a text of this key: of what the server names, there may be none. */
+export const has = (key) => Object.hasOwn(TABLE, key);
+
+/** The text of the first of these keys that has one; else of none, the last resort as it is. */
+export const either = (keys, otherwise, values) => { const key = keys.find(has); return key ? say(key, values) : otherwise; };
+
 /** The same of a number of things: one has a text of its own. */
 export const many = (key, n, values = {}) => say(n === 1 ? `${key}.one` : key, { n, ...values });
 

@@ -3,10 +3,11 @@
 import { el } from "./dom.js";
 import { say } from "./say.js";
 
+const NAMES = { train: "distil" }; // as the page is called, and as its links have always been
 const PAGES = ["inspect", "compare", "analyse", "library", "distil"];
 export const tabs = PAGES;
 
-/** Fills the bar once. `?tab=library` in the address opens the Library. */
+/** Fills the bar once. `?tab=library` in the address opens the Library, `train` the page for training. */
 export function mount(element) {
   const bar = element.querySelector(".lib-tabs");
   if (!bar || bar.dataset.mounted) return;
@@ -20,7 +21,7 @@ export function mount(element) {
       if (button.dataset.page === detail) button.setAttribute("aria-current", "page");
       else button.removeAttribute("aria-current");
   });
-  const query = new URLSearchParams(location.search), asked = query.get("tab");
+  const query = new URLSearchParams(location.search), given = query.get("tab"), asked = NAMES[given] ?? given;
   showTab(PAGES.includes(asked) ? asked : query.has("compare") ? "compare" : "inspect");
 }
 
