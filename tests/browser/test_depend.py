@@ -153,7 +153,7 @@ def test_above_tau_no_member_of_the_set_has_an_arc_to_another_and_every_other_ha
 def test_a_run_without_a_graph_says_what_to_do(visit: Visit, tmp_path: Path) -> None:
     show(visit, three_steps(), tmp_path, step=1)
     text = visit.page.inner_text(PANEL)
-    assert "This run recorded no attention graph. Decode with dapd, or record edges" in text
+    assert "This run recorded no dependence graph. Decode with dapd or demask, or" in text
     assert not visit.page.is_visible(".dv-arcs")
     assert not visit.page.is_visible(".dv-cut")
 

@@ -1,8 +1,9 @@
-// Who depends on whom: the attention graph that a step looked at, as arcs over the position axis
+// Who depends on whom: the graph of attention, or of predicted influence, that a step looked at, as arcs over the position axis
 // or as nodes on a circle, from a threshold on.
 
 import { el } from "./dom.js";
-import { DRAWN, drawGraph, graphOf, kept, label, makeDegrees, meaning, node, proposed, strength, tauOf } from "./graph.js";
+import { DRAWN, drawGraph, graphOf, kept, label, makeDegrees, meaning, node, proposed, strength, tauOf, verdict } from "./graph.js";
+import { makeBudget, predicted, told } from "./influence.js";
 import { number } from "./palette.js";
 import { LEFT, RIGHT, axis, inks, lazily, positions, sheet } from "./segments.js";
 import { decimal, many, say } from "./say.js";
@@ -10,7 +11,7 @@ import { choose } from "./store.js";
 
 const NONE = say("arcs.none");
 const TOP = 8, WORDS = 64, TICKS = 18; // around the arcs: above, tokens below, positions below
-const HALF = 0.4; // threshold where the run has none of its own
+const HALF = 0.4, LITTLE = 0.02; // threshold where the run has none of its own: of attention, of influence
 const LISTED = 200; // arcs in the table
 
 /** The step that is drawn: before step 1, what it will look at. */
@@ -23,8 +24,8 @@ const graphed = (run) => run.records.some(({ links }) => links);
 function emptiness(run, step) {
   if (!graphed(run)) return NONE;
   const record = run.records[step - 1], open = record.confidence.filter((value) => !Number.isNaN(value)).length;
-  if (record.links) return record.links.scores.length ? null : say(open > 1 ? "arcs.no_two" : "arcs.one_left", { step });
-  return say(open ? "arcs.unlooked" : "arcs.all_stood", { step });
+  if (record.links) return record.links.scores.length ? null : told(run, open > 1 ? "arcs.no_two" : "arcs.one_left", { step });
+  return told(run, open ? "arcs.unlooked" : "arcs.all_stood", { step });
 }
 
 /** Draws arcs, nodes and the tokens under them. */
@@ -37,8 +38,8 @@ function drawArcs(canvas, ink, state, graph, edges, focus) {
   g.fillStyle = ink.rule; g.fillRect(LEFT, base, width - LEFT - RIGHT, 1);
   const lit = graph.nodes.some(({ pos }) => pos === focus) ? focus : null, near = new Set([lit]);
   const longest = Math.max(1, ...edges.map(({ a, b }) => b - a));
-  for (const { a, b, normalised } of edges.slice(-DRAWN)) {
-    const mine = a === lit || b === lit, { alpha, width: thick } = strength(normalised);
+  for (const { a, b, normalised, shade } of edges.slice(-DRAWN)) {
+    const mine = a === lit || b === lit, { alpha, width: thick } = strength(shade ?? normalised);
     if (mine) near.add(a).add(b);
     g.globalAlpha = lit === null ? alpha : mine ? Math.max(0.45, alpha) : alpha * 0.12;
     g.strokeStyle = mine ? ink.accent : ink.muted; g.lineWidth = thick;
@@ -84,31 +85,32 @@ function said({ run, step }, graph, edges, focus, cut, own) {
     const some = members.slice(0, 10).join(", ") + (members.length > 10 ? ", …" : "");
     const most = edges.length > DRAWN ? say("arcs.most", { n: DRAWN }) : "";
     const drawn = say(own ? "arcs.above" : "arcs.from", { step, n: edges.length, of: graph.edges.length, cut: number(cut), most });
-    return members.length ? `${drawn} ${say("arcs.set", { some })}` : drawn;
+    return members.length ? `${drawn} ${told(run, "arcs.set", { some })}` : drawn;
   }
   const mine = edges.filter(({ a, b }) => a === focus || b === focus).reverse();
   const partners = mine.slice(0, 3).map(({ a, b, normalised }) => `${word(a === focus ? b : a)} ${decimal(normalised.toFixed(2))}`);
   const links = mine.length ? many("arcs.links", mine.length, { partners: partners.join(", ") }) : say(own ? "arcs.no_link" : "arcs.no_link.cut");
-  return `${word(focus)}: ${links}${entry.why ? `; ${entry.set ? say("set.in") : entry.why}` : ""}.`;
+  return `${word(focus)}: ${links}${entry.why ? `; ${predicted(run) || !entry.set ? entry.why : verdict(run, entry)}` : ""}.`;
 }
 
 /** The twin of the drawing: arcs from the threshold on, strongest first. */
 function listArcs(table, { run, step }, edges) {
   const rows = edges.slice(-LISTED).reverse().map(({ a, b, normalised, score }) => el("tr", {},
     ...[a, b].map((pos) => el("td", { dir: "auto" }, `${pos} ${label(run, proposed(run, step, pos), 14)}`)),
-    el("td", {}, number(normalised, 3)), el("td", {}, number(score, 5))));
+    el("td", {}, number(normalised, 3)), predicted(run) ? null : el("td", {}, number(score, 5))));
   table.replaceChildren(el("table", {}, el("caption", {}, say(edges.length > LISTED ? "arcs.listed.most" : "arcs.listed", { step, n: LISTED, of: edges.length })),
-    el("thead", {}, el("tr", {}, ...["first", "other", "normalised", "raw"].map((key) => el("th", { scope: "col" }, say(`arcs.column.${key}`))))), el("tbody", {}, ...rows)));
+    el("thead", {}, el("tr", {}, ...["first", "other", ...(predicted(run) ? ["influence"] : ["normalised", "raw"])].map((key) => el("th", { scope: "col" }, say(`arcs.column.${key}`))))), el("tbody", {}, ...rows)));
 }
 
 /** The threshold slider, on a square-root scale because thresholds are small, with the mark of tau. */
 function makeCut(change) {
-  const range = el("input", { type: "range", min: 0, max: 100, step: 1, className: "dv-cut", "aria-label": say("arcs.weakest"),
+  const range = el("input", { type: "range", min: 0, max: 100, step: 1, className: "dv-cut",
     oninput: () => change((range.value / 100) ** 2) });
   const value = el("output", {}), mark = el("i", { className: "dv-tau", "aria-hidden": "true" });
   const follow = el("button", { type: "button", className: "dv-toggle dv-follow", title: say("arcs.follow"), onclick: () => change(null) });
   const word = el("label", {}), box = el("div", { className: "dv-threshold" }, word, el("span", { className: "dv-groove" }, range, mark), value, follow);
-  function show(cut, tau, following, known) {
+  function show(run, cut, tau, following, known) {
+    range.setAttribute("aria-label", told(run, "arcs.weakest"));
     range.value = Math.round(100 * Math.sqrt(cut));
     range.setAttribute("aria-valuetext", number(cut));
     value.textContent = decimal(cut.toFixed(2));
@@ -135,25 +137,30 @@ function makeViews(parts, change) {
   return el("div", { className: "dv-toggles", role: "group", "aria-label": say("arcs.view") }, ...buttons);
 }
 
+/** What dots and lines mean. Returns {box, show(run)}. */
 function makeKey() {
   const dot = (name) => el("i", { className: `dv-dot ${name}`, "aria-hidden": "true" });
-  return el("p", { className: "dv-quiet dv-dots" },
-    el("span", { className: "dv-of-set" }, dot("dv-dot-in"), say("arcs.key.set")), el("span", {}, dot("dv-dot-out"), el("span", {}, el("span", { className: "dv-of-set" }, `${say("arcs.key.other")} `), say("arcs.key.candidates"))),
+  const set = el("span", {}), box = el("p", { className: "dv-quiet dv-dots" },
+    el("span", { className: "dv-of-set" }, dot("dv-dot-in"), set), el("span", {}, dot("dv-dot-out"), el("span", {}, el("span", { className: "dv-of-set" }, `${say("arcs.key.other")} `), say("arcs.key.candidates"))),
     el("span", {}, el("i", { className: "dv-thick", "aria-hidden": "true" }), say("arcs.key.thick")));
+  const show = (run) => {
+    set.textContent = told(run, "arcs.key.set");
+    box.classList.toggle("dv-setless", !run.signals.has("independent") && !predicted(run));
+  };
+  return { box, show };
 }
 
 export function makeDepend(store) {
   const arcs = el("canvas", { className: "dv-arcs", role: "img" }), circle = el("canvas", { className: "dv-circle", role: "img" });
   const degrees = makeDegrees((pos) => pick(pos)), table = el("div", { className: "dv-table", tabIndex: 0, role: "region", "aria-label": say("arcs.table") });
   const graphView = el("div", { className: "dv-graph", hidden: true }, circle, degrees.box);
-  const read = el("p", { className: "dv-read" }), none = el("p", { className: "dv-quiet" }), strengths = el("p", { className: "dv-quiet" });
+  const read = el("p", { className: "dv-read" }), none = el("p", { className: "dv-quiet" }), means = el("p", { className: "dv-quiet" }), strengths = el("p", { className: "dv-quiet" });
   const twin = el("details", { className: "dv-twin", ontoggle: () => ask() }, el("summary", {}, say("arcs.as_table")), table);
   let view = "arcs", cut = null, held = false, ink = null, placed = [];
   const slider = makeCut((value) => { cut = value; ask(); });
-  const views = makeViews({ arcs, graph: graphView }, (name) => { view = name; ask(); }), key = makeKey();
+  const views = makeViews({ arcs, graph: graphView }, (name) => { view = name; ask(); }), key = makeKey(), budget = makeBudget();
   const body = el("div", { className: "dv-linked" },
-    el("p", { className: "dv-quiet" }, say("arcs.means")),
-    strengths, key, arcs, graphView, read, slider.box, twin);
+    means, strengths, key.box, arcs, graphView, read, slider.box, budget.box, twin);
   const panel = el("section", { className: "dv-panel dv-depend", "aria-label": say("arcs.title") },
     el("header", {}, el("h3", {}, say("arcs.title")), views), none, body);
   /** The position whose arcs stand out: what is pointed at, or what a person chose. */
@@ -162,19 +169,20 @@ export function makeDepend(store) {
     const state = { ...now, step: seen(now) };
     const { run, step, selection } = state, tau = tauOf(run, step), graph = graphOf(run, step) ?? { nodes: [], edges: [] };
     const known = run.signals.has("independent") && run.signals.has("threshold");
-    const bound = cut ?? tau ?? HALF, focus = focused(state), own = cut === null && tau !== null;
+    const bound = cut ?? tau ?? (predicted(run) ? LITTLE : HALF), focus = focused(state), own = cut === null && tau !== null;
     const edges = kept(graph, bound, selection, own);
     ink ??= inks(panel);
-    slider.show(bound, tau, cut === null && known, known);
+    slider.show(run, bound, tau, cut === null && known, known);
     Object.assign(panel.dataset, { step, arcs: edges.length, focus: focus ?? "", cut: bound.toFixed(4), tau: tau === null ? "" : tau.toFixed(4) });
     if (body.hidden) return;
+    budget.show(state, ink, focus);
     if (view === "arcs") drawArcs(arcs, ink, state, graph, edges, focus);
     else {
       placed = drawGraph(circle, ink, state, graph, edges, focus);
       degrees.fill(state, graph, edges, focus);
     }
     read.textContent = said(state, graph, edges, focus, bound, own);
-    if (!state.playing) for (const canvas of [arcs, circle]) canvas.setAttribute("aria-label", say("arcs.canvas", { step, n: edges.length, cut: number(bound) }));
+    if (!state.playing) for (const canvas of [arcs, circle]) canvas.setAttribute("aria-label", told(run, "arcs.canvas", { step, n: edges.length, cut: number(bound) }));
     if (twin.open && !state.playing) listArcs(table, state, edges);
   });
   store.on(({ run }, changed) => {
@@ -189,7 +197,8 @@ export function makeDepend(store) {
     }
     if (changed.has("run") || changed.has("grown")) {
       strengths.textContent = meaning(run);
-      key.classList.toggle("dv-setless", !run.signals.has("independent"));
+      means.textContent = told(run, "arcs.means");
+      key.show(run);
     }
     ask();
   });

@@ -1,6 +1,7 @@
 // This step's attention graph as numbers, and drawn as nodes on a circle; degrees as a table.
 
 import { el, named } from "./dom.js";
+import { predicted } from "./influence.js";
 import { decimal, say } from "./say.js";
 import { sheet } from "./segments.js";
 
@@ -33,6 +34,7 @@ export function tauOf(run, step) {
 /** What the strength of an arc is, and which are drawn, in words. */
 export function meaning(run) {
   const drawn = say("graph.drawn");
+  if (predicted(run)) return say("graph.influence", { drawn });
   if (!run.signals.has("independent")) return say("graph.plain", { drawn });
   return say(overall(run) ? "graph.whole" : "graph.later", { drawn });
 }
@@ -40,10 +42,11 @@ export function meaning(run) {
 /** Whether one divisor serves all pairs, as in the text of DAPD; its codes take one a position. */
 const overall = ({ spec }) => [spec.params.variant, spec.params["base.variant"]].includes("paper");
 
-/** The edges of a step with `normalised`, from 0 to 1. Where the step made an independent set, this is
+/** The edges of a step with `normalised`, from 0 to 1. An influence is what it is. Where the step made an independent set, this is
  * what its rule compared with tau: N_ij = R_ij / max_k R_ik of the position i that it came to later,
  * by falling score, ties to the lower position. Elsewhere it is the larger of N_ij and N_ji. */
 function normalise(run, step, edges) {
+  if (predicted(run)) return edges.map((edge) => ({ ...edge, normalised: edge.score, shade: edge.score ** 0.25 }));
   const record = run.records[step - 1], greatest = new Map();
   for (const { a, b, score } of edges) for (const end of [a, b]) greatest.set(end, Math.max(greatest.get(end) ?? 0, score));
   const top = Math.max(...greatest.values()), tau = tauOf(run, step), scores = record.score ?? record.confidence;
@@ -69,9 +72,10 @@ export function graphOf(run, step) {
   if (record.graph) return record.graph;
   const edges = normalise(run, step, run.edges(step));
   const members = new Set(edges.flatMap(({ a, b }) => [a, b]));
-  for (const pos of record.at) if (run.value("degree", step, pos) !== undefined) members.add(pos);
+  for (const pos of record.at) if (run.value("degree", step, pos) !== undefined || run.value("cost", step, pos) !== undefined) members.add(pos);
+  const inSet = predicted(run) ? (pos) => record.positions.includes(pos) : (pos) => run.value("independent", step, pos) === 1;
   const nodes = [...members].sort((p, q) => p - q).map((pos) => ({
-    pos, degree: run.value("degree", step, pos), set: run.value("independent", step, pos) === 1, why: record.why.get(pos) ?? "",
+    pos, degree: run.value("degree", step, pos), set: inSet(pos), why: record.why.get(pos) ?? "",
   }));
   record.graph = { edges: edges.sort((e, f) => e.normalised - f.normalised), nodes };
   return record.graph;
@@ -118,10 +122,10 @@ export function drawGraph(canvas, ink, { run, step }, graph, edges, focus) {
   const placed = layout(run, step, graph, width, height), at = new Map(placed.map((entry) => [entry.pos, entry]));
   const lit = at.has(focus) ? focus : null, near = new Set([lit]);
   g.lineCap = "round";
-  for (const { a, b, normalised } of edges.slice(-DRAWN)) {
+  for (const { a, b, normalised, shade } of edges.slice(-DRAWN)) {
     const p = at.get(a), q = at.get(b);
     if (!p || !q) continue;
-    const mine = a === lit || b === lit, { alpha, width: thick } = strength(normalised);
+    const mine = a === lit || b === lit, { alpha, width: thick } = strength(shade ?? normalised);
     if (mine) near.add(a).add(b);
     g.globalAlpha = lit === null ? alpha : mine ? Math.max(0.45, alpha) : alpha * 0.12;
     g.strokeStyle = mine ? ink.accent : ink.muted; g.lineWidth = thick;
@@ -146,7 +150,7 @@ export function drawGraph(canvas, ink, { run, step }, graph, edges, focus) {
 }
 
 /** Why a node is in the set or not, in words; empty where no set was made. */
-const verdict = ({ set, why }) => (set ? say("set.in") : why === "independent" ? "" : why);
+export const verdict = (run, { set, why }) => (predicted(run) ? why : set ? say("set.in") : why === "independent" ? "" : why);
 
 /** The table of degrees, highest first. Rows are kept and filled anew. Returns {box, fill}. */
 export function makeDegrees(pick) {
@@ -174,7 +178,7 @@ export function makeDegrees(pick) {
       const entry = listed[i];
       line.hidden = !entry;
       if (!entry) return;
-      const texts = [entry.pos, label(run, proposed(run, step, entry.pos), 10), weighed ? decimal((entry.degree ?? 0).toFixed(3)) : arcs.get(entry.pos) ?? 0, verdict(entry)];
+      const texts = [entry.pos, label(run, proposed(run, step, entry.pos), 10), weighed ? decimal((entry.degree ?? 0).toFixed(3)) : arcs.get(entry.pos) ?? 0, verdict(run, entry)];
       texts.forEach((text, j) => { if (cells[j].textContent !== String(text)) cells[j].textContent = text; });
       line.classList.toggle("dv-member", entry.set);
       line.classList.toggle("dv-lit", entry.pos === focus);

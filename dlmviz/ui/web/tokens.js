@@ -3,6 +3,7 @@
 
 import { el, icon, shown, named } from "./dom.js";
 import { CIVIDIS, bin } from "./palette.js";
+import { pieceOf, placeOf } from "./pieces.js";
 import { makeRoom } from "./room.js";
 import { many, say } from "./say.js";
 import { choose, goTo } from "./store.js";
@@ -47,11 +48,12 @@ export function makeTokens(store, prefix = "dv-token") {
     cells.clear();
     const given = run.states[0].slice(0, run.offset);
     prompt.replaceChildren(...Array.from(given, (token) => promptToken(run, token)));
-    const nodes = [];
+    const nodes = [], piece = pieceOf(run.spec);
     for (let pos = run.offset; pos < run.length; pos++) {
       const inBlock = pos - run.promptLength;
       if (inBlock > 0 && inBlock % run.spec.block_length === 0) nodes.push(divider(run.blockIndex(pos)));
       nodes.push(...cell(run, pos));
+      if (piece) cells.get(pos).node.classList.add(...placeOf(run, pos, piece));
     }
     canvas.replaceChildren(...nodes);
     grow(run, cells.keys());

@@ -1,0 +1,18 @@
+// The pieces that a local model writes together (CoDiLA): a grid from the prompt's end, known from the
+// settings of the run alone.
+
+const PIECE = 8; // the sampler's own; a run says only what was changed
+
+/** The tokens of a piece; null for runs of other samplers. */
+export function pieceOf({ sampler, params }) {
+  const drafted = params.base === "codila";
+  if (sampler !== "codila" && !drafted) return null;
+  const size = params[drafted ? "base.piece" : "piece"] ?? PIECE;
+  return Number.isInteger(size) && size > 0 ? size : null;
+}
+
+/** Which place in its piece a position has, in classes: an edge is drawn at either end. */
+export function placeOf(run, pos, size) {
+  const at = (((pos - run.promptLength) % size) + size) % size;
+  return ["dv-bracket", ...(at === 0 || pos === run.offset ? ["dv-bracket-first"] : []), ...(at === size - 1 || pos === run.length - 1 ? ["dv-bracket-last"] : [])];
+}
