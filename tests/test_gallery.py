@@ -92,6 +92,7 @@ def test_country_and_capital_are_written_together_or_one_after_the_other() -> No
         ("04-capital-four-a-step", True),
         ("12-dream-last-step", True),
         ("19-dapd-capital", False),
+        ("26-demask-capital", False),
     ):
         steps = shipped(name).finalized_at
         assert (steps[country] == steps[capital]) is np.bool_(together), name
@@ -102,6 +103,16 @@ def test_the_independent_set_leaves_out_what_conflicts() -> None:
     assert first.edges is not None
     assert first.why[16] == "independent"
     assert first.why[14] == "conflicts with 16"
+
+
+def test_the_budget_leaves_out_what_would_cost_too_much() -> None:
+    first = shipped("26-demask-capital").steps[0]
+    assert len(first.positions) == 30
+    assert first.why[14].startswith("over budget")
+    assert first.why[16].startswith("over budget")
+    assert first.edges is not None
+    others = [i for i in range(32) if i not in (14 - 11, 16 - 11)]
+    assert first.edges[3, 5] > 0.3 > first.edges[np.ix_(others, others)].max()
 
 
 def test_slow_tokens_are_held_where_a_block_opens() -> None:

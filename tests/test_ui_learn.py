@@ -59,8 +59,8 @@ def test_a_step_has_a_text_for_each_action_and_each_of_its_runs(language: str) -
         assert len(words.get("runs", ["one"])) == len(lesson.runs)
 
 
-def test_there_are_six_steps_and_the_script_knows_their_actions() -> None:
-    assert len(learn.LESSONS) == len({lesson.name for lesson in learn.LESSONS}) == 6
+def test_there_are_seven_steps_and_the_script_knows_their_actions() -> None:
+    assert len(learn.LESSONS) == len({lesson.name for lesson in learn.LESSONS}) == 7
     known = set(re.findall(r'^  "?([\w:]+)"?: \(', TOUR.partition("const ACTIONS")[2], re.M))
     assert {action for lesson in learn.LESSONS for action in lesson.asks} == known
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ import gradio as gr
 import pytest
 
 from dlmviz import samplers
+from dlmviz.samplers.codila import Codila
 from dlmviz.types import RunSpec
 from dlmviz.ui import form, live
+from dlmviz.ui.bundle import WEB
 from dlmviz.ui.form import control
 from dlmviz.ui.menu import Knob, base_of, menu
 from tests.test_ui import FORM
@@ -147,3 +150,9 @@ def test_what_the_controls_show_at_first_makes_the_sampler_with_its_defaults(nam
     shown = {key: made.value for key, made in controls.items()}
     spec = live.spec_of({**FORM, **shown, "sampler": name})
     assert samplers.make(name, spec.params) == samplers.make(name)
+
+
+def test_the_page_knows_the_length_of_a_piece_where_a_run_does_not_say_it() -> None:
+    known = re.search(r"const PIECE = (\d+);", (WEB / "pieces.js").read_text("utf-8"))
+    assert known is not None
+    assert int(known[1]) == Codila().piece

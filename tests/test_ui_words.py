@@ -44,7 +44,7 @@ CODE = {  # what looks like a sentence and is none that anybody reads in the pag
     "theme.js": {"(prefers-color-scheme: dark)"},
     "tokens.js": {"color-mix(in srgb, {} 30%, var(--dv-paper))"},
     "tour.js": {
-        *("slow set", "conflicts with"),  # reasons of samplers, which stay English
+        *("slow set", "conflicts with", "over budget"),  # reasons of samplers, which stay English
         *("noopener noreferrer", ".dv-todo li", "(prefers-color-scheme: dark)", "dlmviz: {}"),
         "Language, Sprache",  # for whoever reads neither
     },

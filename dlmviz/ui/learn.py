@@ -1,4 +1,4 @@
-"""The Learn page: six steps on recorded runs, each ended by an action on the real controls.
+"""The Learn page: seven steps on recorded runs, each ended by an action on the real controls.
 
 A page of its own, without gradio: it mounts the same run view as the main page and talks to no
 server but for the runs. Its words stand in one table a language, checked by the tests.
@@ -79,6 +79,14 @@ LESSONS = (
         ("19-dapd-capital",),
         ("conflict", "release"),
         "https://arxiv.org/abs/2603.12996",
+        1,
+        "card depend",
+    ),
+    Lesson(
+        "learned",
+        ("26-demask-capital",),
+        ("over", "end:0"),
+        "https://arxiv.org/abs/2604.02560",
         1,
         "card depend",
     ),

@@ -110,6 +110,25 @@ ENGLISH: dict[str, Any] = {
         "other way round.",
         "paper": "DAPD, arXiv 2603.12996: dependency-aware parallel decoding.",
     },
+    "learned": {
+        "title": "Dependence that was learned",
+        "text": [
+            "To look at each other is not yet to depend. One can measure it: write a guess into "
+            "one blank and see how far the chances at another one move. That is D, from 0 to 1.",
+            "Measuring all pairs would cost many looks. A small network has learned to predict D "
+            "from what the model has in mind anyway. The rule: take the surest tokens, as long as "
+            "their D adds up to no more than a budget, here 0.1.",
+        ],
+        "asks": [
+            "At step 1 two grey blocks of the sentence are left. Point at one: “over budget”.",
+            "Go on ([→]) until both are written.",
+        ],
+        "seen": "The arc between the two was the warning; one after the other, they fit.",
+        "question": "Why may thirty tokens be written at step 1, and these two may not?",
+        "answer": "The others stay what they are, whatever the country is: their D is next to "
+        "nothing. Country and capital settle each other.",
+        "paper": "DEMASK, arXiv 2604.02560: the budget and its bound. We trained the network.",
+    },
     "training": {
         "title": "What training changes",
         "text": [

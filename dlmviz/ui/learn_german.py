@@ -108,6 +108,26 @@ GERMAN: dict[str, Any] = {
         "umgekehrt.",
         "paper": "DAPD, arXiv 2603.12996: paralleles Schreiben, das Abhängigkeiten beachtet.",
     },
+    "learned": {
+        "title": "Gelernte Abhängigkeit",
+        "text": [
+            "Einander ansehen heißt noch nicht: voneinander abhängen. Das kann man messen: Schreib "
+            "eine Vermutung in eine Lücke und sieh, wie weit sich die Chancen in einer anderen "
+            "verschieben. Das ist D, von 0 bis 1.",
+            "Alle Paare zu messen wäre teuer. Ein kleines Netz hat gelernt, D aus dem "
+            "vorherzusagen, was das Modell ohnehin im Sinn hat. Die Regel: Nimm die sichersten "
+            "Tokens, solange ihr D zusammen in einem Budget bleibt, hier 0,1.",
+        ],
+        "asks": [
+            "Bei Schritt 1 bleiben im Satz zwei graue Blöcke. Zeige auf einen: „over budget“.",
+            "Geh weiter ([→]), bis beide dastehen.",
+        ],
+        "seen": "Der Bogen zwischen den beiden war die Warnung; nacheinander passen sie zusammen.",
+        "question": "Warum dürfen bei Schritt 1 dreißig Tokens zugleich kommen, diese zwei nicht?",
+        "answer": "Die anderen bleiben, was sie sind, welches Land es auch wird: Ihr D ist fast "
+        "nichts. Land und Hauptstadt legen einander fest.",
+        "paper": "DEMASK, arXiv 2604.02560: das Budget und seine Schranke. Das Netz ist von uns.",
+    },
     "training": {
         "title": "Was Training verändert",
         "text": [

@@ -264,3 +264,33 @@ def test_hostile_tokens_stay_text_in_graph_and_tables(visit: Visit, tmp_path: Pa
     assert "<img" in visit.page.inner_text(f"{PANEL} .dv-twin table")
     assert visit.page.eval_on_selector_all(f"{PANEL} img", "all => all.length") == 0
     assert visit.page.evaluate("window.hit") is None
+
+
+def test_predicted_influences_are_arcs_and_the_budget_is_drawn_under_its_line(
+    visit: Visit, tmp_path: Path
+) -> None:
+    made = graphed()
+    first, *others = made.steps
+    signals = {"cost": row({3: 0, 5: 0.01, 2: 0.5}), "spent": row({3: 0, 5: 0.01, 2: 0.01})}
+    why = {2: "over budget: it would cost 0.5", 3: "within budget: 0 of 0.02 spent"}
+    first = dataclasses.replace(first, signals=signals, why=why)
+    plain = [dataclasses.replace(record, links=None) for record in others]
+    trace = dataclasses.replace(made, steps=(first, *plain))
+    show(visit, trace, tmp_path, step=1)
+    shown(visit, step=1, arcs=4, cut="0.0200", tau="")
+    text = visit.page.inner_text(PANEL)
+    assert "a trained predictor says" in text
+    assert "Written together: 3, 5." in text
+    assert "2 tokens for 0.01 of τ = 0.02; 1 would have cost too much" in text
+    visit.page.click(f"{PANEL} >> text=Arcs as a table")
+    head = visit.page.locator(f"{PANEL} .dv-twin thead th").all_inner_texts()
+    assert head == ["one end", "other end", "D"]
+    cells = visit.page.locator(f"{PANEL} .dv-twin tbody tr >> nth=0 >> td").all_inner_texts()
+    assert cells[-1] == "0.5"  # as it was recorded, divided by nothing
+    visit.page.mouse.move(*column(visit, ".dv-arcs", 2))
+    shown(visit, focus=2)
+    assert "over budget: it would cost 0.5" in visit.page.inner_text(f"{PANEL} .dv-read")
+    visit.page.focus(".dv-canvas")
+    visit.press("ArrowRight")
+    shown(visit, step=2)
+    assert "asked for no influences" in visit.page.inner_text(PANEL)

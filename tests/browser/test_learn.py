@@ -25,6 +25,7 @@ CAREFUL = "A word problem, tokens committed when the model is 90 % sure"
 FOUR = "The same question, four tokens a step"
 ONE = "A country and its capital, one token a step"
 SLOW = "Slow and fast tokens, found anew at the entry of every block"
+LEARNED = "A country and its capital within a budget of predicted influence"
 GRAPH = "A country and its capital from the attention graph"
 EARLY = "The same Sudoku on a model that was stopped early"
 FULL = "A Sudoku, committed when the model is 80 % sure"
@@ -96,6 +97,14 @@ def test_the_tour_is_done_by_keyboard_and_each_part_only_by_its_action(visit: Vi
     assert "conflicts with 16" in visit.page.inner_text(".dv-why")
     visit.press("ArrowRight")
     assert done(visit)
+    following(visit, LEARNED)
+    visit.press("ArrowDown", "ArrowDown")
+    assert not done(visit)
+    visit.press("ArrowDown")
+    assert "over budget" in visit.page.inner_text(".dv-why")
+    assert "a trained predictor says" in visit.page.inner_text(".dv-depend")
+    visit.press("End")
+    assert done(visit)
     following(visit, EARLY)
     visit.press("End")
     visit.page.click(".dv-choice >> nth=1")
@@ -103,7 +112,7 @@ def test_the_tour_is_done_by_keyboard_and_each_part_only_by_its_action(visit: Vi
     visit.press("End")
     assert done(visit)
     ticked = visit.page.eval_on_selector_all(".dv-station", "all => all.map(b => b.dataset.done)")
-    assert ticked == ["true"] * 6
+    assert ticked == ["true"] * 7
     visit.page.reload()
     at(visit, EARLY)
     assert done(visit)

@@ -118,3 +118,15 @@ def test_edits_and_what_others_would_choose_are_marked(visit: Visit, tmp_path: P
         "later": [],
         "legend": "newchosen by the other samplerpinned by handreplaced by handmasked by hand",
     }
+
+
+def test_the_pieces_of_a_local_model_are_bracketed_from_the_end_of_the_prompt(
+    visit: Visit, tmp_path: Path
+) -> None:
+    trace = three_steps()
+    spec = dataclasses.replace(trace.spec, sampler="codila", params={"piece": 3})
+    show(visit, dataclasses.replace(trace, spec=spec), tmp_path)
+    assert classes(visit, "dv-bracket") == [2, 3, 4, 5]
+    assert classes(visit, "dv-bracket-first") == [2, 5]
+    assert classes(visit, "dv-bracket-last") == [4, 5]  # the last one is cut off by the end
+    assert "piece of 3 tokens, written together" in visit.page.inner_text(".dv-legend")

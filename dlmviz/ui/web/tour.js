@@ -36,6 +36,7 @@ const ACTIONS = {
   entry: ({ run, step }, changed) => changed.has("step") && opens(run, step),
   slow: (state, changed) => pointed(state, changed) && reason(state).startsWith("slow set"),
   conflict: (state, changed) => pointed(state, changed) && reason(state).startsWith("conflicts with"),
+  over: (state, changed) => pointed(state, changed) && reason(state).startsWith("over budget"),
   release: ({ run, step }, changed) => changed.has("step") && step > 1
     && run.written(step).some((pos) => run.records[step - 2].why.get(pos)?.startsWith("conflicts with")),
 };
