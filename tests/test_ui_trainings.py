@@ -13,15 +13,18 @@ from starlette.testclient import TestClient
 
 from dlmviz import jobs
 from dlmviz.jobs import folder
-from dlmviz.jobs.demask.recipe import PRESETS, Recipe, recipe_of
-from dlmviz.learn.demask.settings import Fit
+from dlmviz.jobs.codila import recipe as codila
+from dlmviz.jobs.demask import recipe as demask
+from dlmviz.jobs.demask.recipe import PRESETS, recipe_of
 from dlmviz.ui import distil, distil_result, words
+from dlmviz.ui.distil_form import Unfit
 from dlmviz.ui.shelves import Shelves
 from dlmviz.ui.trainings import TRAININGS, forms
 from tests.test_jobs import HOSTILE, put
 from tests.test_ui_library import OURS
 
 DEMO = TRAININGS["demask"].texts(PRESETS["demo"].to_json())
+HEADS = [("demask", demask), ("codila", codila)]
 SCORE = {"pairs": 4468, "mae": 0.002, "constant_mae": 0.004, "spearman": None, "trusted": 0.999}
 
 
@@ -62,23 +65,26 @@ def test_every_kind_of_training_is_a_kind_of_job_with_a_name_in_the_pages_words(
         assert all(f"distil.stage.{stage}" in words.WORDS["en"] for stage in one.stages)
 
 
-def test_every_setting_of_a_head_has_one_field_and_a_sentence() -> None:
-    (form,) = (kind for kind in forms()["kinds"] if kind["name"] == "demask")
+@pytest.mark.parametrize(("name", "recipes"), HEADS)
+def test_every_setting_of_a_head_has_one_field_and_a_sentence(name: str, recipes: Any) -> None:
+    (form,) = (kind for kind in forms()["kinds"] if kind["name"] == name)
     names = [field["name"] for field in form["fields"]]
-    outer = {field.name for field in dataclasses.fields(Recipe)} - {"fit"}
+    recipe = recipes.Recipe()
+    outer = {field.name for field in dataclasses.fields(recipe)} - {"fit"}
     assert len(names) == len(set(names))
-    assert set(names) == outer | {f"fit.{field.name}" for field in dataclasses.fields(Fit)}
+    assert set(names) == outer | {f"fit.{field.name}" for field in dataclasses.fields(recipe.fit)}
     said = words.WORDS["en"]
     for part in ("field", "help"):
-        assert all(f"demask.{part}.{n}" in said or f"distil.{part}.{n}" in said for n in names)
+        assert all(f"{name}.{part}.{n}" in said or f"distil.{part}.{n}" in said for n in names)
     assert (form["estimate"], form["files"]) == (False, False)
 
 
-@pytest.mark.parametrize("name", PRESETS)
-def test_a_preset_of_a_head_survives_its_form(name: str, tmp_path: Path) -> None:
-    training = TRAININGS["demask"]
-    values = json.loads(json.dumps(training.texts(PRESETS[name].to_json())))
-    assert training.recipe(values, tmp_path) == PRESETS[name]
+@pytest.mark.parametrize(("name", "recipes"), HEADS)
+def test_a_preset_of_a_head_survives_its_form(name: str, recipes: Any, tmp_path: Path) -> None:
+    training = TRAININGS[name]
+    for preset in recipes.PRESETS.values():
+        values = json.loads(json.dumps(training.texts(preset.to_json())))
+        assert training.recipe(values, tmp_path) == preset
 
 
 @pytest.mark.parametrize(
@@ -178,3 +184,24 @@ def test_settings_that_somebody_edited_are_only_text(client: TestClient, shelves
     assert told["jobs"][0]["title"] == HOSTILE
     assert told["chosen"]["values"]["model"] == HOSTILE
     assert told["chosen"]["values"]["tasks"] == []
+
+
+def test_a_list_of_numbers_is_typed_with_commas(tmp_path: Path) -> None:
+    values = TRAININGS["codila"].texts(codila.PRESETS["demo"].to_json())
+    made = TRAININGS["codila"].recipe({**values, "fit.sizes": "1, 8,8 "}, tmp_path)
+    assert made.fit.sizes == (1, 8, 8)
+    for typed, problem in (("8, x", "sizes must be a whole number"), ("", "sizes must be numbers")):
+        with pytest.raises(Unfit, match=problem) as refused:
+            TRAININGS["codila"].recipe({**values, "fit.sizes": typed}, tmp_path)
+        assert refused.value.field == "fit.sizes"
+
+
+def test_broken_pairs_are_told_of_each_way_of_writing(client: TestClient, shelves: Shelves) -> None:
+    ways = {"local": {"broken": 0.01, "nfe": 4.0}, "apart": {"broken": 0.95, "nfe": 4}}
+    result = {"score": {}, "texts": 9, "broken": {"prompts": 200, "piece": 8, **ways}}
+    told = finished(client, shelves, result)[1]
+    assert told["broken"]["ways"][1] == {"way": "apart", "broken": 0.95, "nfe": 4}
+    assert (told["broken"]["prompts"], told["texts"]) == (200, 9)
+    for edited in ({"local": {}}, [3], {"prompts": "all"}):
+        told = finished(client, shelves, result | {"broken": edited})[1]
+        assert told == {"problem": distil_result.DAMAGED}

@@ -21,7 +21,7 @@ GROUPS = {  # of what is in sight at once; all else stands under more settings
     **dict.fromkeys(("tasks", "count", "held"), "prompts"),
     **{
         INNER + name: "training"
-        for name in ("sources", "draws", "steps", "epochs", "lr", "layers", "width", "block")
+        for name in ("sources", "draws", "sizes", "steps", "epochs", "lr", "layers", "width")
     },
 }
 
@@ -89,9 +89,12 @@ def typed(field: str, kind: Any, given: Any) -> Any:
         return tasks_of(given)
     if isinstance(kind, bool):
         return given is True
-    text = str(given).strip()
+    text, name = str(given).strip(), field.removeprefix(INNER)
+    if isinstance(kind, tuple):  # of numbers
+        parts = [part.strip() for part in text.split(",") if part.strip()]
+        return tuple(number(field, name, part, kind[0]) for part in parts)
     if isinstance(kind, int | float):
-        return number(field, field.removeprefix(INNER), text, kind)
+        return number(field, name, text, kind)
     if field == "model" and not text:
         raise Unfit("model", "the model is empty: type tiny, tiny-early, a folder or a hub id")
     return text

@@ -11,6 +11,7 @@ from dlmviz.jobs import folder
 from dlmviz.ui.distil_result import DAMAGED
 
 MOST = 20  # numbers of a score that are shown
+SIZES = ("states", "texts", "parameters")
 
 
 def outcome(store: Path, job: jobs.Job) -> dict[str, Any]:
@@ -24,7 +25,8 @@ def outcome(store: Path, job: jobs.Job) -> dict[str, Any]:
             str(name)[:40]: None if value is None else float(value)
             for name, value in [*found["score"].items()][:MOST]
         }
-        size = {name: int(found[name]) for name in ("states", "parameters") if name in found}
+        size = {name: int(found[name]) for name in SIZES if name in found}
+        broken = _broken(found.get("broken"))
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         return {"problem": DAMAGED}
     place = made(store, job.id)
@@ -32,12 +34,25 @@ def outcome(store: Path, job: jobs.Job) -> dict[str, Any]:
         {
             "score": score,
             **size,
+            "broken": broken,
             "head": str(place) if place else None,
             "model": str(job.settings.get("model", ""))[:200],
             "task": _first(job.settings),
         }
     )
     return told
+
+
+def _broken(found: Any) -> dict[str, Any] | None:
+    """How many pairs were broken when they were decoded in several ways; None where none were."""
+    if found is None:
+        return None
+    ways = {name: way for name, way in found.items() if isinstance(way, Mapping)}
+    rows = [
+        {"way": str(name)[:40], "broken": float(way["broken"]), "nfe": float(way["nfe"])}
+        for name, way in [*ways.items()][:MOST]
+    ]
+    return {"prompts": int(found["prompts"]), "piece": int(found["piece"]), "ways": rows}
 
 
 def made(store: Path, identity: str) -> Path | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dlmviz import jobs
+from dlmviz.jobs.codila import recipe as codila
 from dlmviz.jobs.demask import recipe as demask
 from dlmviz.jobs.distil import recipe as distil
 from dlmviz.tasks import TASKS
@@ -37,13 +38,15 @@ class Training:
     files: bool = False  # whether it can learn from a file of prompts
 
 
-def of_head(recipes: Any, *stages: str) -> Training:
+def of_head(recipes: Any, *stages: str, steps: str = "") -> Training:
     """The training of a head whose recipe and presets stand in this module."""
     form = HeadForm(recipes)
-    return Training(form.form, form.texts, form.recipe, recipes.TITLES, stages)
+    return Training(form.form, form.texts, form.recipe, recipes.TITLES, stages, steps=steps)
 
 
 PARTS = ("decodes, held", "decodes, learned", "influences, held", "influences, learned")
+TEXTS = ("texts, held", "texts, learned")
+PAIRS = ("pairs, local", "pairs, local, best", "pairs, apart")
 TRAININGS: Mapping[str, Training] = {
     "distil": Training(
         distil_form.form,
@@ -58,6 +61,9 @@ TRAININGS: Mapping[str, Training] = {
         files=True,
     ),
     "demask": of_head(demask, "loading", *PARTS, "fit", "keeping"),
+    "codila": of_head(
+        codila, "loading", *TEXTS, "training", "score", "keeping", *PAIRS, steps="fit.steps"
+    ),
 }
 
 

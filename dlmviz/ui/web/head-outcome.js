@@ -9,15 +9,27 @@ import { either, has, say, translated } from "./say.js";
 /** Elements that say how it did and where it lies. */
 export function makeHead(kind, outcome) {
   if (outcome.problem) return [el("p", { className: "di-problem" }, translated(outcome.problem))];
-  const found = [el("h4", {}, say("distil.outcome")), verdict(kind, outcome.score), table(kind, outcome.score), card(kind, outcome)];
+  const found = [el("h4", {}, say("distil.outcome")), verdict(kind, outcome.score), table(kind, outcome.score), broken(outcome.broken), card(kind, outcome)];
   return found.filter(Boolean);
 }
 
-/** Against the best constant, where both are known: how many times closer to what was measured. */
-function verdict(kind, { mae, constant_mae: constant }) {
-  if (!has(`${kind}.better`) || !(mae > 0) || !(constant > 0)) return null;
-  const better = mae < constant, ratio = number(better ? constant / mae : mae / constant, 2);
-  return el("p", { "data-verdict": better ? "better" : "worse" }, el("b", {}, `${better ? "▲" : "▼"} `), say(`${kind}.${better ? "better" : "worse"}`, { ratio, mae: short(mae), constant: short(constant) }));
+const AGAINST = { demask: ["mae", "constant_mae"], codila: ["nll", "apart"] }; // what it reached, and what one has without it: less is better
+
+/** How many times less than without it, where both are known. */
+function verdict(kind, score) {
+  const [own, other] = (AGAINST[kind] ?? []).map((name) => score[name]);
+  if (!has(`${kind}.better`) || !(own > 0) || !(other > 0)) return null;
+  const way = own < other ? "better" : "worse", ratio = number(own < other ? other / own : own / other, 2);
+  return el("p", { "data-verdict": way }, el("b", {}, `${way === "better" ? "▲" : "▼"} `), say(`${kind}.${way}`, { ratio, own: short(own), other: short(other) }));
+}
+
+/** Of pairs that belong together, how many were broken when several tokens were written at a step. */
+function broken(found) {
+  if (!found?.ways.length) return null;
+  const head = ["way", "broken", "nfe"].map((name) => el("th", { scope: "col" }, say(`train.broken.${name}`)));
+  const rows = found.ways.map((row) => el("tr", { "data-way": row.way }, el("th", { scope: "row" }, either([`train.way.${row.way}`], row.way)), el("td", {}, number(100 * row.broken, 1)), el("td", {}, number(row.nfe, 2))));
+  const title = say("train.broken.title", { n: short(found.prompts), piece: found.piece });
+  return el("div", { className: "di-scroll", tabIndex: 0, role: "region", "aria-label": title }, el("table", { className: "di-table" }, el("caption", {}, title), el("thead", {}, el("tr", {}, ...head)), el("tbody", {}, ...rows)));
 }
 
 function table(kind, score) {
@@ -28,9 +40,9 @@ function table(kind, score) {
     el("caption", {}, say("train.score")), el("tbody", {}, ...rows)));
 }
 
-function card(kind, { head, model, task, states, parameters }) {
+function card(kind, { head, model, task, states, texts, parameters }) {
   if (!head) return el("p", {}, say("train.lost"));
-  const facts = [["model", model], ["states", states], ["parameters", parameters], ["folder", head]].filter(([, value]) => value !== undefined && value !== "");
+  const facts = [["model", model], ["states", states], ["texts", texts], ["parameters", parameters], ["folder", head]].filter(([, value]) => value !== undefined && value !== "");
   const command = `dlmviz decode --model ${shell(model)} --sampler ${kind} --param head=${shell(head)} --prompt …`;
   return el("section", { className: "di-card", "aria-label": say("train.head") }, el("h4", {}, say("train.head")),
     el("dl", { className: "di-facts" }, ...facts.map(([name, value]) => el("div", {}, el("dt", {}, say(`train.head.${name}`)), el("dd", { dir: "auto" }, typeof value === "number" ? short(value) : value)))),
