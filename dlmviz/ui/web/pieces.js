@@ -4,7 +4,7 @@
 const PIECE = 8; // the sampler's own; a run says only what was changed
 
 /** The tokens of a piece; null for runs of other samplers. */
-export function pieceOf({ sampler, params }) {
+export function pieceOf({ sampler, params = {} }) {
   const drafted = params.base === "codila";
   if (sampler !== "codila" && !drafted) return null;
   const size = params[drafted ? "base.piece" : "piece"] ?? PIECE;
