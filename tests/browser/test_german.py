@@ -38,7 +38,7 @@ def test_a_german_browser_gets_a_german_page_that_decodes(german: Visit) -> None
     page.wait_for_selector("#decode:has-text('Dekodieren')")
     page.click("text=Erweitert")
     page.wait_for_selector("text=Nie die Endmarke schreiben")
-    for name in ("Destillieren", "Bibliothek", "Ansehen"):
+    for name in ("Trainieren", "Bibliothek", "Ansehen"):
         page.click(f".lib-tabs >> text={name}")
     read = set(page.evaluate(READ))
     knobs = [knob for entry in menu() for knob in entry.knobs]

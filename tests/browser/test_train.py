@@ -54,6 +54,8 @@ def test_a_predictor_is_trained_and_decodes_with_its_arcs_and_its_budget(visit: 
     assert Path(folder).parent.name == "heads"
     page.click("#decode")
     page.wait_for_selector("text=Done. Saved as", timeout=WAIT)
+    assert f"head {Path(folder).name}" in page.inner_text(".dv-watch")
+    assert folder not in page.inner_text(".dv-watch")  # no page needs to show where it lies
     page.focus(".dv-canvas")
     visit.press("Home", "ArrowRight")
     page.locator(PANEL).scroll_into_view_if_needed()

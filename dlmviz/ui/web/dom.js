@@ -43,3 +43,7 @@ export function shown(piece, isEos = false) {
 /** A piece named in a sentence or a list: quotes would be noise, blanks must be seen. */
 export const named = (piece) =>
   piece === undefined || piece === "" ? "∅" : piece.replaceAll("\n", "↵").replaceAll("\t", "⇥").replaceAll(" ", "␣");
+
+/** Settings of a sampler in words: of a folder its name alone, which is what tells it from others. */
+export const knobs = (params) =>
+  Object.entries(params).map(([name, value]) => `${name} ${typeof value === "string" ? value.split(/[\\/]/).filter(Boolean).at(-1) ?? "" : value}`);

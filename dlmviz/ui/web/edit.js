@@ -1,6 +1,6 @@
 // Edit and continue: pin, mask again or replace tokens at the step on screen, then let the model go on.
 
-import { el, named } from "./dom.js";
+import { el, knobs, named } from "./dom.js";
 import { percent } from "./palette.js";
 import { makeAsker, makeOthers } from "./others.js";
 import { many, say, translated } from "./say.js";
@@ -108,8 +108,8 @@ function makeBar(store, edits, asker, samplers) {
     why.textContent = edits.word || problem || (left || only ? "" : say("edit.full"));
   }
   function fill(run) {
-    const knobs = Object.entries(run.spec.params).map(([name, value]) => ` · ${name} ${value}`).join("");
-    menu.replaceChildren(el("option", { value: "" }, say("edit.before", { sampler: `${run.spec.sampler}${knobs}` })),
+    const settings = knobs(run.spec.params).map((text) => ` · ${text}`).join("");
+    menu.replaceChildren(el("option", { value: "" }, say("edit.before", { sampler: `${run.spec.sampler}${settings}` })),
       ...samplers.filter((name) => name !== run.spec.sampler).map((name) => el("option", { value: name }, name)));
   }
   store.on((state, changed) => {

@@ -4,7 +4,7 @@ import { short } from "./chart.js";
 import { el } from "./dom.js";
 import { tryOut } from "./distil-outcome.js";
 import { number } from "./palette.js";
-import { either, has, say, translated } from "./say.js";
+import { either, has, locale, say, translated } from "./say.js";
 
 /** Elements that say how it did and where it lies. */
 export function makeHead(kind, outcome) {
@@ -29,7 +29,7 @@ function broken(found) {
   const head = ["way", "broken", "nfe"].map((name) => el("th", { scope: "col" }, say(`train.broken.${name}`)));
   const rows = found.ways.map((row) => el("tr", { "data-way": row.way }, el("th", { scope: "row" }, either([`train.way.${row.way}`], row.way)), el("td", {}, number(100 * row.broken, 1)), el("td", {}, number(row.nfe, 2))));
   const title = say("train.broken.title", { n: short(found.prompts), piece: found.piece });
-  return el("div", { className: "di-scroll", tabIndex: 0, role: "region", "aria-label": title }, el("table", { className: "di-table" }, el("caption", {}, title), el("thead", {}, el("tr", {}, ...head)), el("tbody", {}, ...rows)));
+  return el("div", { className: "di-scroll", tabIndex: 0, role: "region", "aria-label": title }, el("table", { className: "di-table di-broken" }, el("caption", {}, title), el("thead", {}, el("tr", {}, ...head)), el("tbody", {}, ...rows)));
 }
 
 function table(kind, score) {
@@ -45,7 +45,7 @@ function card(kind, { head, model, task, states, texts, parameters }) {
   const facts = [["model", model], ["states", states], ["texts", texts], ["parameters", parameters], ["folder", head]].filter(([, value]) => value !== undefined && value !== "");
   const command = `dlmviz decode --model ${shell(model)} --sampler ${kind} --param head=${shell(head)} --prompt …`;
   return el("section", { className: "di-card", "aria-label": say("train.head") }, el("h4", {}, say("train.head")),
-    el("dl", { className: "di-facts" }, ...facts.map(([name, value]) => el("div", {}, el("dt", {}, say(`train.head.${name}`)), el("dd", { dir: "auto" }, typeof value === "number" ? short(value) : value)))),
+    el("dl", { className: "di-facts" }, ...facts.map(([name, value]) => el("div", {}, el("dt", {}, say(`train.head.${name}`)), el("dd", { dir: "auto" }, typeof value === "number" ? value.toLocaleString(locale) : value)))),
     el("code", { className: "di-command" }, command),
     el("div", { className: "di-row" }, el("button", { type: "button", className: "di-button di-strong di-try", "data-try": "inspect",
       onclick: () => tryOut("inspect", { head: identity(head), sampler: kind, model, task }) }, say("distil.try.inspect"))));

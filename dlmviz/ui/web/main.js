@@ -5,7 +5,7 @@ import { makeAnimation } from "./animation.js";
 import { makeDepend } from "./arcs.js";
 import { makeCard } from "./card.js";
 import { makeBeside } from "./compare-add.js";
-import { el } from "./dom.js";
+import { el, knobs } from "./dom.js";
 import { makeStudy } from "./edit.js";
 import { makeLegend, makeScale } from "./legend.js";
 import { arrive, makeShare } from "./link.js";
@@ -154,10 +154,10 @@ function receiver(store, view) {
 
 function describe(view, run) {
   const { spec, info } = run;
-  const knobs = Object.entries(spec.params).map(([name, value]) => ` · ${name} ${value}`).join("");
-  view.title.textContent = info.title ?? `${spec.sampler}${knobs}`;
+  const settings = knobs(spec.params).map((text) => ` · ${text}`).join("");
+  view.title.textContent = info.title ?? `${spec.sampler}${settings}`;
   view.look.textContent = info.look ?? "";
-  const rule = info.title ? [`${spec.sampler}${knobs}`] : [];
+  const rule = info.title ? [`${spec.sampler}${settings}`] : [];
   view.caption.textContent = [...rule, spec.adapter ? `${spec.model} + ${spec.adapter.split(/[\\/]/).at(-1)}` : spec.model, say("run.lengths", { length: spec.gen_length, block: spec.block_length }), say("run.temperature", { x: decimal(spec.temperature) }), say("run.seed", { x: spec.seed })].join(" · ");
   view.save.hidden = !run.id || run.text === null;
   view.save.href = `${RUNS}${encodeURIComponent(run.id)}.npz`;

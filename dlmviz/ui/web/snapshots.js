@@ -1,6 +1,6 @@
 // Pictures to take away: the tokens at the step on screen, and the map of all steps, as PNG or SVG.
 
-import { el, shown } from "./dom.js";
+import { el, knobs, shown } from "./dom.js";
 import { ticks } from "./map.js";
 import { about, colour, drawn, ends, scaleOf, valueOf } from "./metrics.js";
 import { CIVIDIS, bin } from "./palette.js";
@@ -14,7 +14,7 @@ const DOTTED = { stroke: "#8a918a", thick: 1, dash: [1, 3] }, PALE = "#f6f7f5", 
 const KINDS = ["tokens", "map"].map((what) => [what, say(`picture.${what}`)]);
 
 /** How a run is called: its title, or its sampler and knobs. */
-const nameOf = ({ spec, info }) => (typeof info.title === "string" && info.title ? info.title : [spec.sampler, ...Object.entries(spec.params).map(([knob, value]) => `${knob} ${value}`)].join(" · "));
+const nameOf = ({ spec, info }) => (typeof info.title === "string" && info.title ? info.title : [spec.sampler, ...knobs(spec.params)].join(" · "));
 
 /** The name of a file: run, step, what it shows. Runs without a title are told apart by their ids. */
 export function fileName(run, step, what, kind) {
@@ -26,7 +26,7 @@ export function fileName(run, step, what, kind) {
 /** Title lines of a picture, and where the rest begins: {shapes, top}. */
 function head(run, step, more) {
   const { spec } = run, look = { size: 19, weight: 700 }, name = fitted(sayable(nameOf(run)), INNER, look);
-  const facts = [say("run.at", { step, steps: run.steps }), ...(run.info.title ? [spec.sampler, ...Object.entries(spec.params).map(([knob, value]) => `${knob} ${value}`)] : []),
+  const facts = [say("run.at", { step, steps: run.steps }), ...(run.info.title ? [spec.sampler, ...knobs(spec.params)] : []),
     spec.model, say("run.lengths", { length: spec.gen_length, block: spec.block_length }), say("run.temperature", { x: decimal(spec.temperature) }), say("run.seed", { x: spec.seed })].join(" · ");
   const lines = [facts, ...more].map((line) => fitted(sayable(line), INNER, { size: 13 }));
   const shapes = [text(EDGE, EDGE + 16, name, look), ...lines.map((line, i) => text(EDGE, EDGE + 39 + 20 * i, line, { size: 13, fill: INK.muted }))];
