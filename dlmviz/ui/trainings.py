@@ -62,7 +62,7 @@ TRAININGS: Mapping[str, Training] = {
     ),
     "demask": of_head(demask, "loading", *PARTS, "fit", "keeping"),
     "codila": of_head(
-        codila, "loading", *TEXTS, "training", "score", "keeping", *PAIRS, steps="fit.steps"
+        codila, "loading", *TEXTS, "training", "score", *PAIRS, "keeping", steps="fit.steps"
     ),
 }
 
