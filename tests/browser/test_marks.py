@@ -120,7 +120,7 @@ def test_edits_and_what_others_would_choose_are_marked(visit: Visit, tmp_path: P
     }
 
 
-def test_the_pieces_of_a_local_model_are_bracketed_from_the_end_of_the_prompt(
+def test_the_pieces_of_a_local_model_are_bracketed_from_the_start_of_every_block(
     visit: Visit, tmp_path: Path
 ) -> None:
     trace = three_steps()
@@ -128,5 +128,5 @@ def test_the_pieces_of_a_local_model_are_bracketed_from_the_end_of_the_prompt(
     show(visit, dataclasses.replace(trace, spec=spec), tmp_path)
     assert classes(visit, "dv-bracket") == [2, 3, 4, 5]
     assert classes(visit, "dv-bracket-first") == [2, 5]
-    assert classes(visit, "dv-bracket-last") == [4, 5]  # the last one is cut off by the end
+    assert classes(visit, "dv-bracket-last") == [4, 5]  # the last one is cut by the block's end
     assert "piece of 3 tokens, written together" in visit.page.inner_text(".dv-legend")

@@ -1,5 +1,5 @@
-// The pieces that a local model writes together (CoDiLA): a grid from the prompt's end, known from the
-// settings of the run alone.
+// The pieces that a local model writes together (CoDiLA): a grid from the start of every block, which
+// the end of the block cuts. Known from the settings of the run alone.
 
 const PIECE = 8; // the sampler's own; a run says only what was changed
 
@@ -13,6 +13,7 @@ export function pieceOf({ sampler, params = {} }) {
 
 /** Which place in its piece a position has, in classes: an edge is drawn at either end. */
 export function placeOf(run, pos, size) {
-  const at = (((pos - run.promptLength) % size) + size) % size;
-  return ["dv-bracket", ...(at === 0 || pos === run.offset ? ["dv-bracket-first"] : []), ...(at === size - 1 || pos === run.length - 1 ? ["dv-bracket-last"] : [])];
+  const wide = run.spec.block_length, inBlock = (((pos - run.promptLength) % wide) + wide) % wide, at = inBlock % size;
+  return ["dv-bracket", ...(at === 0 || pos === run.offset ? ["dv-bracket-first"] : []),
+    ...(at === size - 1 || inBlock === wide - 1 || pos === run.length - 1 ? ["dv-bracket-last"] : [])];
 }
