@@ -21,6 +21,9 @@ from dlmviz.models.heads import PairHead
 from dlmviz.types import InputError
 
 
+LEAST = 1e-7  # influences below are alike
+
+
 @dataclass(frozen=True)
 class Score:
     """How a predictor did on states that it has not seen; all numbers over pairs i != j."""
@@ -39,8 +42,10 @@ def fit(
     device: torch.device,
     told: Callable[[int, int, float], None] = lambda step, steps, loss: None,
 ) -> PairHead:
-    """A predictor fitted to these states: mean cross-entropy with soft targets over their pairs.
+    """A predictor fitted to these states, by the mean over their pairs of a loss.
 
+    The loss is the cross-entropy with soft targets, whose least value is at the mean influence, and
+    `log_weight` times the squared error of the log-odds, which tells tiny influences apart.
     `told` hears of each step: its number from 1, how many there are, its loss [nats].
     """
     if not states:
@@ -62,6 +67,9 @@ def fit(
             group["lr"] = settings.lr * min(1.0, (step + 1) / rise) * fall
         scores, targets = _pairs(head, [states[i] for i in some], device)
         loss = F.binary_cross_entropy_with_logits(scores, targets)
+        if settings.log_weight:
+            odds = targets.clamp(LEAST, 1 - LEAST).logit()
+            loss = loss + settings.log_weight * (scores - odds).square().mean()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         optimizer.zero_grad()
@@ -72,14 +80,16 @@ def fit(
 def _pairs(head: PairHead, states: Sequence[State], device: torch.device) -> tuple[Tensor, Tensor]:
     """(logits, targets) of all pairs i != j whose j was revealed; [n], [n]."""
     hidden = pad_sequence([s.hidden for s in states], batch_first=True).to(device)
-    scores = head.scores(hidden)  # [B M M]
-    found, wanted = [], []
+    sources = pad_sequence([s.sources for s in states], batch_first=True)  # [B K]
+    targets = torch.zeros(len(states), hidden.shape[1], sources.shape[1])
+    known = torch.zeros(targets.shape, dtype=torch.bool)
     for number, state in enumerate(states):
-        here = scores[number, : len(state.hidden)][:, state.sources.to(device)]
-        other = torch.arange(len(state.hidden))[:, None] != state.sources
-        found.append(here[other.to(device)])
-        wanted.append(state.columns[other].float())
-    return torch.cat(found), torch.cat(wanted).to(device)
+        count, revealed = state.columns.shape
+        targets[number, :count, :revealed] = state.columns
+        known[number, :count, :revealed] = torch.arange(count)[:, None] != state.sources
+    known, sources = known.to(device), sources.to(device)
+    scores = head.scores(hidden).gather(2, sources[:, None].expand(-1, hidden.shape[1], -1))
+    return scores[known], targets.to(device)[known]
 
 
 @torch.no_grad()

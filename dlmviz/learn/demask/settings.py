@@ -19,6 +19,7 @@ class Fit:
     batch: int = 64  # states of a step
     lr: float = 1e-3
     weight_decay: float = 0.01
+    log_weight: float = 0.0  # of the squared error of the log-odds beside the cross-entropy
     warmup: float = 0.05  # share of the steps over which the rate rises
     seed: int = 0
 
@@ -26,5 +27,8 @@ class Fit:
         for name in ("sources", "draws", "key", "epochs", "batch"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be at least 1: got {getattr(self, name)!r}")
+        for name in ("log_weight", "weight_decay"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise InputError(f"{name} must be at least 0: got {getattr(self, name)!r}")
         if not 0 < self.lr < math.inf:
             raise InputError(f"lr must be above 0: got {self.lr!r}; try 0.001")

@@ -27,7 +27,7 @@ class State:
 
     hidden: Tensor  # float16 [M D], at the masked positions
     sources: Tensor  # int64 [K], indices into M
-    columns: Tensor  # float16 [M K], the influence of each source; undefined on itself
+    columns: Tensor  # float32 [M K], the influence of each source; undefined on itself
 
 
 def canvases(traces: Sequence[Trace], seed: int) -> Iterator[Tensor]:
@@ -69,18 +69,18 @@ def measured(
         places = at[chosen].repeat_interleave(weight.shape[1])
         copies[torch.arange(len(copies)), places] = drawn.reshape(-1).to(model.device)
         sources.append(chosen)
-        weights.append(weight.to(p))
+        weights.append(weight.to(p.device))
         revealed += list(copies)
         asked += [at] * len(copies)
     together, padding = stack(revealed)
     again = iter(model.forward(together, asked, padding=padding))
     states = []
     for one, p, chosen, weight in zip(first, laws, sources, weights, strict=True):
-        told = [next(again).logits for _ in range(weight.numel())]
-        moved = torch.stack([(_law(z, mask) - p).abs().sum(-1) / 2 for z in told], 1)  # [M K S]
-        columns = (moved.reshape(len(p), *weight.shape) * weight).sum(-1)
+        told = torch.stack([next(again).logits for _ in range(weight.numel())])  # [KS M V]
+        moved = (_law(told, mask) - p).abs().sum(-1) / 2
+        columns = (moved.T.reshape(len(p), *weight.shape) * weight).sum(-1)
         assert one.hidden is not None, "hidden states were asked for"
-        states.append(State(one.hidden.half().cpu(), chosen.cpu(), columns.half().cpu()))
+        states.append(State(one.hidden.half().cpu(), chosen.cpu(), columns.float().cpu()))
     return states
 
 
@@ -95,9 +95,12 @@ def _reveals(p: Tensor, count: int, rng: torch.Generator) -> tuple[Tensor, Tenso
 
 
 def _law(logits: Tensor, mask: int) -> Tensor:
-    """p_i without the mask token, which no sampler writes; [M V] -> float32 [M V]."""
-    z = logits.float()
-    z[:, mask] = -torch.inf
+    """p_i without the mask token, which no sampler writes; [... V] -> float64 [... V].
+
+    Most influences are tiny: the rounding of float32 would be all that is left of them.
+    """
+    z = logits.double()
+    z[..., mask] = -torch.inf
     return z.softmax(-1)
 
 
