@@ -13,8 +13,9 @@ import pytest
 import torch
 from peft import PeftModel
 
-from dlmviz.learn.distill.loop import chosen, learning_rate, train
+from dlmviz.learn.distill.loop import train
 from dlmviz.learn.distill.saving import newest
+from dlmviz.learn.distill.schedule import chosen, learning_rate
 from dlmviz.learn.distill.settings import Pair, Settings
 from dlmviz.models import load
 from dlmviz.types import InputError

@@ -123,6 +123,23 @@ def test_the_fit_beats_every_constant_on_states_it_has_not_seen() -> None:
     assert score.spearman > 0.9
 
 
+def test_the_log_odds_tell_tiny_influences_apart() -> None:
+    """All influences lie below 1e-3: to the cross-entropy they are one and the same."""
+
+    def tiny(states: list[State]) -> list[State]:
+        return [dataclasses.replace(s, columns=1e-3 * s.columns.float()) for s in states]
+
+    learned, held = tiny(states(200, 0)), tiny(states(40, 1))
+    found = []
+    for weight in (0.0, 0.1):
+        settings = Fit(key=16, epochs=30, batch=20, lr=1e-2, log_weight=weight)
+        found.append(scored(fit(learned, settings, CPU), held, learned).spearman)
+    assert found[0] is not None
+    assert found[1] is not None
+    assert found[1] > 0.8
+    assert found[0] < 0.3
+
+
 def test_the_same_seed_gives_the_same_predictor() -> None:
     settings = Fit(key=4, epochs=1, batch=8)
     one, two = (fit(states(20, 0), settings, CPU) for _ in range(2))
@@ -162,5 +179,7 @@ def test_nothing_to_fit_and_wrong_settings_are_refused() -> None:
         fit([], Fit(), CPU)
     with pytest.raises(InputError, match="draws must be at least 1"):
         Fit(draws=0)
+    with pytest.raises(InputError, match="log_weight must be at least 0"):
+        Fit(log_weight=-1.0)
     with pytest.raises(InputError, match="lr must be above 0"):
         Fit(lr=0.0)

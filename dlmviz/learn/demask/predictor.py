@@ -20,7 +20,6 @@ from dlmviz.learn.demask.states import State
 from dlmviz.models.heads import PairHead
 from dlmviz.types import InputError
 
-
 LEAST = 1e-7  # influences below are alike
 
 

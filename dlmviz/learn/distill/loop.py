@@ -10,11 +10,9 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs
@@ -22,6 +20,7 @@ from torch import Tensor
 
 from dlmviz.learn.distill.noise import Noised, noised
 from dlmviz.learn.distill.saving import finish, restore, save
+from dlmviz.learn.distill.schedule import chosen, learning_rate
 from dlmviz.learn.distill.settings import Pair, Settings
 from dlmviz.learn.distill.target import Distiller, Losses
 from dlmviz.models.transformer import TransformerDenoiser
@@ -60,24 +59,6 @@ class Means:
     on: float | None
     off: float | None
     all: float | None
-
-
-def learning_rate(settings: Settings, step: int) -> float:
-    """The rate of step 0..steps-1: a linear rise, a level, a linear fall."""
-    rise = min(1.0, (step + 1) / (settings.warmup + 1))
-    fall, left = settings.cooldown * settings.steps, settings.steps - step
-    return settings.lr * min(rise, left / fall if left < fall else 1.0)
-
-
-def chosen(settings: Settings, number: int, count: int) -> int:
-    """Which of `count` pairs draw `number` takes: every pair once an epoch, in a new order."""
-    epoch, place = divmod(number, count)
-    return int(_order(settings.seed, epoch, count)[place])
-
-
-@lru_cache(maxsize=4)
-def _order(seed: int, epoch: int, count: int) -> np.ndarray:
-    return np.random.default_rng((seed, epoch, 1)).permutation(count)
 
 
 def train(
