@@ -283,6 +283,7 @@ def test_predicted_influences_are_arcs_and_the_budget_is_drawn_under_its_line(
     assert "Written together: 3, 5." in text
     assert "2 tokens for 0.01 of τ = 0.02; 1 would have cost too much" in text
     visit.page.click(f"{PANEL} >> text=Arcs as a table")
+    visit.page.wait_for_selector(f"{PANEL} .dv-twin thead th")  # it is filled once it is open
     head = visit.page.locator(f"{PANEL} .dv-twin thead th").all_inner_texts()
     assert head == ["one end", "other end", "D"]
     cells = visit.page.locator(f"{PANEL} .dv-twin tbody tr >> nth=0 >> td").all_inner_texts()
