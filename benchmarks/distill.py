@@ -36,7 +36,7 @@ ALIKE, WIDTH = ("fast_dllm", "slow_fast"), 32
 COMMAND = (
     "python -m benchmarks.distill 'tiny*/all/* looks*' --steps 1000; python -m benchmarks.distill "
     "'tiny/pairs/*' 'tiny-early/mrf/four looks' --steps 3000 --batch 32 --scorers fast_dllm; "
-    "python -m benchmarks.distill 'tiny/pairs/four looks*' --steps 600 --batch 8 --taus 0.9 0.5; "
+    "python -m benchmarks.distill 'tiny/pairs/four looks*' --steps 200 --batch 8 --taus 0.9 0.5; "
     "python -m benchmarks.distill --table"
 )
 ROWS, TRAINED = "rows.jsonl.gz", "trained.jsonl"
