@@ -286,7 +286,9 @@ def test_compiled_layers_give_the_same_gradients_and_names(
     model: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # This backend traces all that a GPU's does and needs no compiler of C++.
-    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="aot_eager"))
+    made: list[Any] = []
+    whole = functools.partial(torch.compile, backend="aot_eager")
+    monkeypatch.setattr(torch, "compile", lambda call: made.append(call) or whole(call))
     settings = dataclasses.replace(SETTINGS, tau_tr=0.5, dropout=0.0)
     found = []
     for compiled in (False, True):
@@ -297,6 +299,7 @@ def test_compiled_layers_give_the_same_gradients_and_names(
         for number in range(2):  # another length: compiled once more, with the length left open
             student(batch_of(model, settings, number)).loss.backward()
         found.append({n: p.grad for n, p in student.named_parameters() if "lora_B" in n})
+    assert len(made) == model.network.config.num_hidden_layers
     assert list(found[0]) == list(found[1])
     torch.testing.assert_close(found[0], found[1])
 
