@@ -36,7 +36,6 @@ ALIKE, WIDTH = ("fast_dllm", "slow_fast"), 32
 COMMAND = (
     "python -m benchmarks.distill 'tiny*/all/* looks*' --steps 1000; python -m benchmarks.distill "
     "'tiny/pairs/*' 'tiny-early/mrf/four looks' --steps 3000 --batch 32 --scorers fast_dllm; "
-    "python -m benchmarks.distill 'tiny/pairs/four looks*' --steps 200 --batch 8 --taus 0.9 0.5; "
     "python -m benchmarks.distill --table"
 )
 ROWS, TRAINED = "rows.jsonl.gz", "trained.jsonl"
@@ -112,7 +111,7 @@ class Plan:
                     continue
                 for tau in options.taus if student else options.base_taus:
                     name = student.folder if student else ""
-                    told = (options.set, student.told if student else model, task, scorer, tau)
+                    told = (options.set, student.name if student else model, task, scorer, tau)
                     if (*told, len(examples)) not in self.done:
                         self.start("arm", told, work.arm, model, name, scorer, tau, examples)
 

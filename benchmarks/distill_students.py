@@ -55,11 +55,6 @@ class Student:
         return f"{self.model}/{self.family}/{self.recipe}"
 
     @property
-    def told(self) -> str:
-        """What the table calls it: a short training is named as such."""
-        return self.name if self.steps >= 1000 else f"{self.name}, {self.steps} x {self.batch}"
-
-    @property
     def folder(self) -> str:
         """A name that a file may have, another one for each length of training."""
         kept = "".join(c if c.isalnum() else "-" for c in self.name)
