@@ -26,6 +26,7 @@ from dlmviz.studies import STUDIES, find, report
 from dlmviz.studies.command import loader
 from dlmviz.studies.report import Found
 from dlmviz.studies.run import Watch, run
+from dlmviz.studies.shares import run_shared
 from dlmviz.studies.study import Study
 
 PUBLISHED: Mapping[str, Mapping[str, Any]] = {"frontier": {"n": 100}, "segments": {"n": 100}}
@@ -43,7 +44,7 @@ def main() -> int:
         study = find(name)
         given = dict(PUBLISHED.get(name, {})) | dict(pair.split("=", 1) for pair in options.set)
         settings = knobs.chosen(study.settings, given, name)
-        told, seconds = measured(study, settings, FOLDER / name, load, options.batch)
+        told, seconds = measured(study, settings, FOLDER / name, load, options)
         gates = of_jsd_order(study, settings, seconds, load) if name == "jsd_order" else []
         results_file.write(f"study_{name}", gates, data(study, settings, told, seconds))
         print(f"{name}: {seconds:.0f} s. {told.verdict}", flush=True)
@@ -54,7 +55,7 @@ def main() -> int:
 
 
 def measured(
-    study: Study, settings: Any, folder: Path, load: Any, batch: int
+    study: Study, settings: Any, folder: Path, load: Any, options: argparse.Namespace
 ) -> tuple[Found, float]:
     """What was found, and the seconds of all sittings it took, loading included."""
     clock = folder / "seconds.json"
@@ -65,7 +66,11 @@ def measured(
         print(f"\r{study.name}: {done} of {total}", end="", file=sys.stderr, flush=True)
         clock.write_text(json.dumps(before + time.monotonic() - began))
 
-    run(study, settings, folder, load, Watch(told), batch)
+    if options.workers > 1:
+        shared = (options.device, options.workers, Watch(told), options.batch)
+        run_shared(study, settings, folder, *shared)
+    else:
+        run(study, settings, folder, load, Watch(told), options.batch)
     found = report.write(study, settings, folder)
     seconds = before + time.monotonic() - began
     print(file=sys.stderr)
@@ -145,6 +150,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--set", action="append", default=[], help="NAME=VALUE, of every study")
     parser.add_argument("--device", help="cpu, cuda; default: a GPU if there is one")
     parser.add_argument("--batch", type=int, default=8, help="runs that share a forward")
+    parser.add_argument("--workers", type=int, default=1, help="processes that share the runs")
     parser.add_argument("--images", action="store_true", help="pictures for the docs, too")
     return parser.parse_args()
 

@@ -32,6 +32,7 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("--keep", metavar="FOLDER", help="keep the decoded runs too, in this store")
     parser.add_argument("--batch", type=int, default=8, help="runs that share a forward (8)")
+    parser.add_argument("--workers", type=int, default=1, help="processes that share the runs (1)")
     parser.add_argument("--device", help="cpu, cuda, cuda:1 ...; default: a GPU if there is one")
     parser.set_defaults(command=_study)
 
@@ -50,6 +51,10 @@ def _study(args: argparse.Namespace) -> None:
         return
     if args.batch < 1:
         raise InputError(f"batch must be at least 1: got {args.batch}; try 8")
+    if args.workers < 1 or (args.workers > 1 and (args.traces or args.keep)):
+        raise InputError(
+            f"workers must be at least 1, and 1 with --traces or --keep: got {args.workers}"
+        )
     study = find(args.name)
     given = dict(map(_pair, args.set)) | ({"model": args.model} if args.model else {})
     settings = knobs.chosen(study.settings, given, study.name)
@@ -60,7 +65,13 @@ def _study(args: argparse.Namespace) -> None:
     else:
         try:
             keep = Path(args.keep) if args.keep else None
-            run(study, settings, folder, load, Watch(_told), args.batch, keep)
+            if args.workers > 1:
+                from dlmviz.studies.shares import run_shared
+
+                shared = (args.device, args.workers, Watch(_told), args.batch)
+                run_shared(study, settings, folder, *shared)
+            else:
+                run(study, settings, folder, load, Watch(_told), args.batch, keep)
         except KeyboardInterrupt:
             print(f"\nstopped; the same command goes on from {folder}", file=sys.stderr)
             raise SystemExit(130) from None

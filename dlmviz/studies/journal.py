@@ -65,6 +65,16 @@ def entries(folder: Path) -> dict[str, Entry]:
 
 def append(folder: Path, made: Iterable[Entry]) -> None:
     """Adds entries. A value that is no number in JSON (NaN, infinity) is refused: ValueError."""
-    lines = [json.dumps(asdict(entry), allow_nan=False) + "\n" for entry in made]
     with open(folder / ROWS, "a", encoding="utf-8") as file:
-        file.write("".join(lines))
+        file.write(_text(made))
+
+
+def write(folder: Path, every: Iterable[Entry]) -> None:
+    """Puts these entries in the place of all that are there, whole or not at all."""
+    draft = folder / f"{ROWS}.part"
+    draft.write_text(_text(every), "utf-8")
+    draft.replace(folder / ROWS)
+
+
+def _text(made: Iterable[Entry]) -> str:
+    return "".join(json.dumps(asdict(entry), allow_nan=False) + "\n" for entry in made)

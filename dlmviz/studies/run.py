@@ -43,27 +43,29 @@ def run(
     watch: Watch = Watch(),
     batch: int = BATCH,
     runs: Path | None = None,
+    share: tuple[int, int] = (0, 1),
+    known: Path | None = None,
 ) -> bool:
     """Whether all units are in the folder's rows; False if it was asked to stop before.
 
     A unit that cannot be decoded or measured has a sentence instead of rows, and the rest goes on.
-    `runs`: a folder of the store where the runs themselves are kept too.
+    `runs`: a folder of the store where the runs themselves are kept too. `share`: (i, n) does each
+    n-th batch from the i-th on; what the folder `known` has of them is not done again.
     """
-    told = {"study": study.name, "batch": batch, "settings": dataclasses.asdict(settings)}
-    journal.begin(folder, told)
-    known = journal.entries(folder)
+    begun(study, settings, folder, batch)
+    kept = (journal.entries(known) if known else {}) | journal.entries(folder)
     units = study.units(settings)
     _distinct(units)
     before = {
-        (unit.spec.model, unit.spec.adapter): known[unit.key].fingerprint
+        (unit.spec.model, unit.spec.adapter): kept[unit.key].fingerprint
         for unit in units
-        if unit.key in known and known[unit.key].fingerprint
+        if unit.key in kept and kept[unit.key].fingerprint
     }
     done = 0
-    for group in _batches(units, batch):
+    for group in list(batches(units, batch))[share[0] :: share[1]]:
         if watch.stopping():
             return False
-        if not all(unit.key in known for unit in group):
+        if not all(unit.key in kept for unit in group):
             model = _loaded(load, group[0].spec, before)
             journal.append(folder, _answers(study, group, model, runs))
         if watch.stopping():
@@ -71,6 +73,12 @@ def run(
         done += len(group)
         watch.progress(done, len(units))
     return True
+
+
+def begun(study: Study, settings: Any, folder: Path, batch: int) -> None:
+    """Nothing; the folder is this study's. Raises InputError if it is another one's."""
+    told = {"study": study.name, "batch": batch, "settings": dataclasses.asdict(settings)}
+    journal.begin(folder, told)
 
 
 def arm_of(spec: RunSpec) -> str:
@@ -98,7 +106,7 @@ def _distinct(units: Sequence[Unit]) -> None:
     assert len({*keys}) == len(keys), "keys of units are unique"
 
 
-def _batches(units: Sequence[Unit], size: int) -> Iterator[list[Unit]]:
+def batches(units: Sequence[Unit], size: int) -> Iterator[list[Unit]]:
     """Units whose specs differ in prompt and seed only, `size` at most; in their order."""
     groups: dict[str, list[Unit]] = {}
     for unit in units:
