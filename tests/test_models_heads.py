@@ -48,6 +48,20 @@ def test_a_head_opens_as_it_was_kept_up_to_half_precision(kept: Path) -> None:
     assert not any(p.requires_grad for p in again.parameters())
 
 
+def test_an_inner_layer_is_added_to_the_state_before_it_is_projected(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    head = PairHead(4, 3, inner=5)
+    hidden = torch.randn(6, 4)
+    n = hidden / hidden.square().mean(-1, keepdim=True).sqrt()
+    more = n + head.second(torch.nn.functional.gelu(head.first(n)))
+    wanted = head.query(more) @ head.key(more).T / 3**0.5 + head.bias
+    assert torch.allclose(head.scores(hidden), wanted, atol=1e-4)
+    save_head(tmp_path / "two", "demask", head, MODEL, {})
+    assert torch.allclose(
+        open_head("demask", MODEL, str(tmp_path / "two"))(hidden), head(hidden), atol=2e-3
+    )
+
+
 def test_a_head_of_another_model_is_refused_by_fingerprint(kept: Path) -> None:
     with pytest.raises(InputError, match=r"trained on the model exact .* not on exact"):
         open_head("demask", OTHER, str(kept))
@@ -62,7 +76,7 @@ def test_a_bundled_head_is_found_by_the_fingerprint(
     kept: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(heads, "BUNDLED", kept.parent)
-    assert open_head("demask", MODEL).sizes == {"width": 4, "key": 3}
+    assert open_head("demask", MODEL).sizes == {"width": 4, "key": 3, "inner": 0}
     with pytest.raises(InputError, match="none came with dlmviz"):
         open_head("demask", OTHER)
 

@@ -32,12 +32,15 @@ class PairHead(nn.Module):
     """DEMASK's predictor (arXiv 2604.02560, Fig. 3): sigmoid(q_i . k_j / sqrt(d_k) + b).
 
     q_i = W_Q n(h_i), k_j = W_K n(h_j), n the division by the root mean square. Width d_k, b and n
-    are ours, the paper's are not known; b starts at -3 since most influences are near 0.
+    are ours, the paper's are not known; b starts at -3 since most influences are near 0. With an
+    inner width n(h) + W_2 gelu(W_1 n(h)) is projected in the place of n(h): an extension of ours.
     """
 
-    def __init__(self, width: int, key: int = 256) -> None:
+    def __init__(self, width: int, key: int = 256, inner: int = 0) -> None:
         super().__init__()
-        self.sizes = {"width": width, "key": key}
+        self.sizes = {"width": width, "key": key, "inner": inner}
+        if inner:
+            self.first, self.second = nn.Linear(width, inner), nn.Linear(inner, width)
         self.query = nn.Linear(width, key, bias=False)
         self.key = nn.Linear(width, key, bias=False)
         self.bias = nn.Parameter(torch.tensor(-3.0))
@@ -45,6 +48,8 @@ class PairHead(nn.Module):
     def scores(self, hidden: Tensor) -> Tensor:
         """The logits of the influences; [..., R D] -> float32 [..., R R]."""
         h = F.rms_norm(hidden.float(), hidden.shape[-1:])
+        if self.sizes["inner"]:
+            h = h + self.second(F.gelu(self.first(h)))
         q, k = self.query(h), self.key(h)
         product: Tensor = q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5
         return product + self.bias

@@ -46,7 +46,11 @@ PRESETS: Mapping[str, Recipe] = MappingProxyType(
         "demo": Recipe(
             count=56, held=14, batch=4, fit=Fit(sources=4, draws=1, epochs=30, batch=16)
         ),
-        "built-in": Recipe(fit=Fit(sources=16, draws=4, epochs=10)),
+        "built-in": Recipe(
+            count=3000,
+            batch=16,
+            fit=Fit(sources=16, draws=4, inner=512, epochs=40, weight_decay=1.0),
+        ),
     }
 )
 TITLES: Mapping[str, str] = MappingProxyType(

@@ -20,8 +20,6 @@ from dlmviz.learn.demask.states import State
 from dlmviz.models.heads import PairHead
 from dlmviz.types import InputError
 
-LEAST = 1e-7  # influences below are alike
-
 
 @dataclass(frozen=True)
 class Score:
@@ -41,16 +39,15 @@ def fit(
     device: torch.device,
     told: Callable[[int, int, float], None] = lambda step, steps, loss: None,
 ) -> PairHead:
-    """A predictor fitted to these states, by the mean over their pairs of a loss.
+    """A predictor fitted to these states, by the mean over their pairs of the cross-entropy.
 
-    The loss is the cross-entropy with soft targets, whose least value is at the mean influence, and
-    `log_weight` times the squared error of the log-odds, which tells tiny influences apart.
-    `told` hears of each step: its number from 1, how many there are, its loss [nats].
+    Its targets are soft, so it is least where the mean influence is predicted. `told` hears of each
+    step: its number from 1, how many there are, its loss [nats].
     """
     if not states:
         raise InputError("there is nothing to fit: no canvas had two masks; raise the number")
     torch.manual_seed(settings.seed)
-    head = PairHead(states[0].hidden.shape[-1], settings.key).to(device)
+    head = PairHead(states[0].hidden.shape[-1], settings.key, settings.inner).to(device)
     optimizer = torch.optim.AdamW(
         head.parameters(), lr=settings.lr, weight_decay=settings.weight_decay
     )
@@ -66,9 +63,6 @@ def fit(
             group["lr"] = settings.lr * min(1.0, (step + 1) / rise) * fall
         scores, targets = _pairs(head, [states[i] for i in some], device)
         loss = F.binary_cross_entropy_with_logits(scores, targets)
-        if settings.log_weight:
-            odds = targets.clamp(LEAST, 1 - LEAST).logit()
-            loss = loss + settings.log_weight * (scores - odds).square().mean()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         optimizer.zero_grad()

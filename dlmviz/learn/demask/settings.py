@@ -15,11 +15,11 @@ class Fit:
     sources: int = 8  # K, half of them among the most confident
     draws: int = 2  # S tokens revealed there; more only make the targets less noisy
     key: int = 256  # width of queries and keys
+    inner: int = 0  # width of a layer before the projections; 0: none, as in the paper
     epochs: int = 3
     batch: int = 64  # states of a step
     lr: float = 1e-3
     weight_decay: float = 0.01
-    log_weight: float = 0.0  # of the squared error of the log-odds beside the cross-entropy
     warmup: float = 0.05  # share of the steps over which the rate rises
     seed: int = 0
 
@@ -27,7 +27,7 @@ class Fit:
         for name in ("sources", "draws", "key", "epochs", "batch"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be at least 1: got {getattr(self, name)!r}")
-        for name in ("log_weight", "weight_decay"):
+        for name in ("inner", "weight_decay"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise InputError(f"{name} must be at least 0: got {getattr(self, name)!r}")
         if not 0 < self.lr < math.inf:
