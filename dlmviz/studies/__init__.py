@@ -19,6 +19,7 @@ STUDIES = (
     "order",  # parallelism and order by task, stage and correctness
     "group_error",  # what each parallel step really lost
     "dependence",  # does attention know what depends on what?
+    "predicted",  # does DEMASK's predictor know the influence that forwards measure?
     "slack",  # is influence sub-additive?
     "toy",  # the same of DAPD's toy experiment
 )

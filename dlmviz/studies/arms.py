@@ -48,7 +48,12 @@ def parse(text: str) -> list[Arm]:
 
 
 def units(
-    arms: Sequence[Arm], examples: Sequence[Example], model: str, prefix: str = "", **spec: Any
+    arms: Sequence[Arm],
+    examples: Sequence[Example],
+    model: str,
+    prefix: str = "",
+    head: str = "",
+    **spec: Any,
 ) -> list[Unit]:
     """A unit for each arm and example, arm by arm; lengths are the task's unless `spec` has them.
 
@@ -73,6 +78,7 @@ def units(
                     ),
                     example,
                     arm.name,
+                    head,
                 )
             )
     return made

@@ -34,7 +34,7 @@ def over(
     first: Trace | None = None
     for name, trace in traces:
         first = first or (trace if isinstance(trace, Trace) else None)
-        journal.append(folder, [measured(study, name, trace, first, load)])
+        journal.append(folder, [measured(study, name, trace, first, load, settings)])
 
 
 def begin(study: Study, settings: Any, folder: Path, **more: Any) -> None:
@@ -75,7 +75,7 @@ def in_store(
         trace = _opened(shelf, name)
         first = first or (trace if isinstance(trace, Trace) else None)
         if name not in known:
-            entry = measured(study, name, trace, first, load)
+            entry = measured(study, name, trace, first, load, settings)
             journal.append(folder, [dataclasses.replace(entry, run=name)])
     watch.progress(len(runs), len(runs))
     return True
@@ -88,11 +88,19 @@ def _opened(shelf: Path, identity: str) -> Trace | str:
         return str(error)
 
 
-def measured(study: Study, name: str, trace: Trace | str, first: Trace | None, load: Load) -> Entry:
+def measured(
+    study: Study,
+    name: str,
+    trace: Trace | str,
+    first: Trace | None,
+    load: Load,
+    settings: Any,
+) -> Entry:
     """What was measured of a run that exists, or the sentence why it cannot be."""
     if isinstance(trace, str) or first is None:
         return Entry(name, "", "", problem=str(trace))
-    unit = Unit(name, trace.spec, example_of(trace), arm_of(trace.spec))
+    head = getattr(settings, "head", "")
+    unit = Unit(name, trace.spec, example_of(trace), arm_of(trace.spec), head)
     fingerprint = str(trace.info.get("fingerprint", ""))
     try:
         _alike(first, trace)

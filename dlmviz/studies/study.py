@@ -23,6 +23,7 @@ class Unit:
     spec: RunSpec
     example: Example | None = None  # None: the run cannot be graded
     arm: str = ""  # what is compared: a sampler with its setting, say
+    head: str = ""  # folder of the trained part that is asked; empty: the one that came along
 
 
 @dataclass(frozen=True)
