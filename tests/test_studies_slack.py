@@ -1,7 +1,9 @@
 """Sub-additivity of influence: laws that are written down, its famous failure, and the tables."""
 
+import dataclasses
 import itertools
 
+import numpy as np
 import pytest
 import torch
 
@@ -14,6 +16,7 @@ from dlmviz.types import InputError, RunSpec
 
 XOR = exact_model({f"{a} {b} {'ab'[(a == 'b') != (b == 'b')]}": 1 for a in "ab" for b in "ab"})
 COPY = exact_model({"a a a": 1, "b b b": 1, "c c c": 1, "d d d": 1})
+FOUR = exact_model({" ".join(words): 1 for words in itertools.product("ab", repeat=4)})
 FREE = exact_model({" ".join(words): 1 for words in itertools.product("ab", repeat=3)})
 
 
@@ -67,6 +70,7 @@ def test_the_same_run_gives_the_same_rows(rows) -> None:
 
 def made(*slacks: float) -> list[dict]:
     about = {"arm": "random", "run": "", "task": "t", "step": 1, "size": 2, "together": 0.1}
+    about["sets"] = "random"
     return [
         about | {"unit": str(i), "sum": 0.1 + value, "slack": value}
         for i, value in enumerate(slacks)
@@ -82,8 +86,55 @@ def test_a_slack_below_a_hundredth_is_broken_and_a_smaller_one_is_rounding() -> 
     assert STUDY.verdict(tables).startswith("Does not hold everywhere: slack is below -0.01 for")
     assert "2: 25.0 % of 4 positions, mean slack 0.069" in STUDY.verdict(tables)
     assert STUDY.verdict(STUDY.tables(made(0.2, 0.0), Settings())).startswith("Holds: ")
-    line = STUDY.figures(tables)["Distribution of slack"].data[0]
+    line = STUDY.figures(tables)["Distribution of slack, random sets"].data[0]
     assert (min(line.x), max(line.x)) == (-0.02, 0.2)
+
+
+def budgeted(model, k=2, length=3):
+    """A run that commits the k most confident, as if a budget had let it."""
+    how = {"gen_length": length, "block_length": length, "sampler": "top_k", "params": {"k": k}}
+    trace = dlmviz.decode(model, RunSpec(**how))
+    spent = np.zeros(length, np.float32)
+    steps = [dataclasses.replace(step, signals={"spent": spent}) for step in trace.steps]
+    return dataclasses.replace(trace, steps=tuple(steps))
+
+
+def test_the_sets_that_a_budget_chose_stand_beside_random_ones() -> None:
+    """The first step writes two of three bits, whose parity fixes the third."""
+    trace = budgeted(XOR)
+    rows = STUDY.measure(Unit("u", trace.spec), trace, XOR)
+    assert {row["step"] for row in rows} == {1}
+    sizes = {sets: [r["size"] for r in rows if r["sets"] == sets] for sets in ("random", "chosen")}
+    assert sizes == {"random": [1, 1, 2], "chosen": [1, 1, 2]}
+    slacks = [row["slack"] for row in rows if row["sets"] == "chosen"]
+    assert slacks == pytest.approx([0, 0, -0.5], abs=1e-4)
+
+
+def test_a_chosen_set_is_no_larger_than_what_was_committed() -> None:
+    rows = STUDY.measure(Unit("u", RunSpec()), budgeted(FOUR, 3, length=4), FOUR)
+    assert [row["size"] for row in rows if row["sets"] == "chosen"] == [1, 1, 1, 2, 2]
+
+
+def test_a_budget_that_commits_one_at_a_time_chose_no_set() -> None:
+    with pytest.raises(InputError, match="tried commits two positions that are masked and not"):
+        STUDY.measure(Unit("u", RunSpec()), budgeted(XOR, k=1), XOR)
+
+
+def test_kinds_of_sets_and_arms_have_lines_of_their_own() -> None:
+    rows = made(0.2, 0.1) + [
+        row | {"arm": "demask", "sets": sets}
+        for sets, slacks in (("random", (0.3, 0.1)), ("chosen", (-0.2, 0.4)))
+        for row in made(*slacks)
+    ]
+    tables = STUDY.tables(rows, Settings())
+    lines = tables[BY_SIZE].query("task == 'all'").set_index(["arm", "sets"])
+    assert lines["slack"].tolist() == pytest.approx([0.15, 0.2, 0.1])
+    assert lines["broken"].tolist() == [0, 0, 0.5]
+    told = STUDY.verdict(tables)
+    assert "random sets where random wrote: 2: 0.0 %" in told
+    assert "chosen sets where demask wrote: 2: 50.0 % of 2 positions, mean slack 0.100" in told
+    assert "Random and chosen sets" in STUDY.figures(tables)
+    assert [len(line.x) for line in STUDY.figures(tables)["Mean slack"].data] == [1, 1]
 
 
 def test_a_set_of_one_alone_says_nothing() -> None:
