@@ -125,6 +125,12 @@ def test_a_unit_that_cannot_be_measured_leaves_the_others(tmp_path: Path) -> Non
     assert told["problems"] == ["random/1: this one has no signal"]
 
 
+def test_of_sentences_each_stands_once_before_any_stands_again() -> None:
+    problems = ("a: one", "b: other", "c: one", "d: one")
+    lines = report.missing(report.Found("", {}, {}, 6, problems))
+    assert lines == ["4 of 10 runs are left out.", "a: one (and 2 more like this one)", "b: other"]
+
+
 def test_a_prompt_that_does_not_fit_leaves_the_others_of_its_batch(tmp_path: Path) -> None:
     long = Unit("long", dataclasses.replace(spec(0), prompt="the " * 60), None, "llada")
     short = Unit("short", spec(1), None, "llada")
@@ -143,6 +149,9 @@ def test_a_model_that_cannot_be_loaded_is_a_sentence_for_its_units(tmp_path: Pat
     told = report.write(STUDY, Settings(), tmp_path)
     assert told.verdict == "Nothing could be measured."
     assert len(told.problems) == 10
+    assert report.missing(told)[1:] == [
+        "llada/0: there is no such model (and 9 more like this one)"
+    ]
 
 
 def test_a_folder_of_other_settings_is_refused(tmp_path: Path) -> None:

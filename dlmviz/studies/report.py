@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,13 +27,15 @@ class Found:
     tables: Mapping[str, Any]  # title -> DataFrame
     figures: Mapping[str, Any]  # title -> plotly figure
     units: int  # that were measured
-    problems: tuple[str, ...]  # sentences on the others
+    problems: tuple[str, ...]  # sentences on the others; one of each kind, then the rest
 
 
 def found(study: Study, settings: Any, folder: Path) -> Found:
     """What the rows of a folder say."""
     rows, entries = rows_of(folder)
     measured = {row["unit"] for row in rows}
+    first = {entry.problem: entry.unit for entry in reversed(entries)}
+    entries = sorted(entries, key=lambda entry: first[entry.problem] != entry.unit)
     problems = tuple(f"{entry.unit}: {entry.problem}" for entry in entries)
     if not rows:
         return Found("Nothing could be measured.", {}, {}, 0, problems)
@@ -67,12 +70,17 @@ def write(study: Study, settings: Any, folder: Path) -> Found:
 
 
 def missing(told: Found) -> list[str]:
-    """Sentences on the units that were not measured, the first ones in full."""
+    """Sentences on the units that were not measured, the first ones in full; the same one once."""
     count = len(told.problems)
     if not count:
         return []
-    rest = [f"and {count - SHOWN} more"] if count > SHOWN else []
-    return [f"{count} of {count + told.units} runs are left out.", *told.problems[:SHOWN], *rest]
+    alike = Counter(problem.partition(": ")[2] for problem in told.problems)
+    lines = []
+    for problem in told.problems[: len(alike)]:
+        more = alike[problem.partition(": ")[2]] - 1
+        lines.append(problem + (f" (and {more} more like this one)" if more else ""))
+    rest = [f"and {len(lines) - SHOWN} other reasons"] if len(lines) > SHOWN else []
+    return [f"{count} of {count + told.units} runs are left out.", *lines[:SHOWN], *rest]
 
 
 def slug(name: str) -> str:
