@@ -14,6 +14,7 @@ from dlmviz.studies import group_error as study
 from dlmviz.studies.group_cost import PROXY, costs, proxies
 from dlmviz.studies.study import Unit
 from dlmviz.types import InputError, RunSpec
+from tests.toy import Toy
 
 XOR = exact_model({f"{a} {b} {'ab'[(a == 'b') != (b == 'b')]}": 1 for a in "ab" for b in "ab"})
 COPY = exact_model({"a a a": 1, "b b b": 1, "c c c": 1, "d d d": 1})
@@ -140,6 +141,39 @@ def test_groups_beyond_their_budget_are_counted_where_a_rule_kept_one() -> None:
     assert runs.loc["quick", "above bound"] == pytest.approx(1 / 3)
     assert pd.isna(runs.loc["slow", "above bound"])
     assert runs.loc["quick", "tv"] == pytest.approx(0.25)
+    assert runs["bounded"].to_dict() == {"quick": 3, "slow": 0}
+    told = study.verdict(study.tables(rows, study.Settings()))
+    assert told.endswith("Groups beyond the bound that their rule spent: quick 33.3 % of 3.")
+
+
+def test_a_budget_that_no_group_spent_is_told() -> None:
+    rows = rows_of("careful", "demask", "1", [0.0], [0.1])
+    told = study.verdict(study.tables([row | {"size": 1} for row in rows], study.Settings()))
+    assert told.endswith("No group of demask had two tokens, so its bound was not put to the test.")
+
+
+def test_what_a_local_model_wrote_is_not_ranked_among_what_was_written_apart() -> None:
+    rows = rows_of("slow", "top_k", "1", [1.0], [0.1])
+    rows += [row | {"overstated": -2.5} for row in rows_of("local", "codila", "2", [4.0], [0.1])]
+    made = study.tables(rows, study.Settings())
+    told = study.verdict(made)
+    assert "fewest first: slow 1.00. " in told
+    assert "local does not write tokens apart, which would lose 4.00 bits a run; what it" in told
+    assert "wrote has 2.50 bits a run more under the model's own chain rule" in told
+    assert [line.name for line in study.figures(made)["Bits a run"].data] == ["slow"]
+
+
+@pytest.mark.usefixtures("toy_heads")
+def test_both_rules_with_a_head_are_measured_where_the_model_has_one() -> None:
+    law = Toy()
+    for name, params in (("demask", {"tau": 1000.0}), ("codila", {"schedule": "static"})):
+        spec = RunSpec(prompt="the", gen_length=8, block_length=8, sampler=name, params=params)
+        trace = dlmviz.decode(law, spec)
+        rows = study.measure(Unit("u", spec, arm=name), trace, law)
+        assert sum(row["size"] for row in rows) == 8
+        several = [row for row in rows if row["size"] > 1]
+        assert several
+        assert all((row["bound"] is None) == (name == "codila") for row in several)
 
 
 def test_the_budget_that_a_rule_spent_is_its_largest_over_the_group() -> None:

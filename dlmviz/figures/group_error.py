@@ -35,7 +35,10 @@ def figures(
 
 
 def _bits(runs: pd.DataFrame) -> go.Figure:
-    """Bits against forwards: the rules that lose little and are quick stand at the lower left."""
+    """Bits against forwards: the rules that lose little and are quick stand at the lower left.
+
+    CoDiLA, whose tokens are not written apart, is left out.
+    """
     traces = [
         points(
             line["arm"],
@@ -47,6 +50,7 @@ def _bits(runs: pd.DataFrame) -> go.Figure:
             hovertemplate=f"%{{x:.1f}} forwards<br>%{{y:.3f}} bits<extra>{line['arm']}</extra>",
         )
         for index, line in enumerate(runs.to_dict("records"))
+        if line["sampler"] != "codila"
     ]
     x = {"title": {"text": "NFE [forwards/run]"}, "type": "log", "tickvals": TICKS}
     return chart(traces, "What a run loses", x, f"{LOST} a run")

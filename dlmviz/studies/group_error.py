@@ -1,6 +1,9 @@
 """The true cost of parallel steps: each committed group against the model's own chain rule.
 
-What is measured is in group_cost; here are the runs, the tables, and what they say.
+What is measured is in group_cost; here are the runs, the tables, and what they say. CoDiLA does not
+draw from the marginals: its `lost` is what its groups would lose if they were written apart, and
+`overstated`, the log of the marginals of what it wrote less the model's own chain-rule log
+probability of it, is below zero where its tokens support each other.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ ROUNDING = 1e-6  # of a distance and a budget that float32 forwards gave
 FIFTHS = 5  # parts of the decode in the curve
 RUNS, CURVE, PROXIES, GROUPS = "Bits a run", "Over the decode", "Proxies", "Groups"
 
+LOCAL = ("codila",)  # samplers whose tokens are not drawn from the marginals
 USED = {  # sampler -> the proxy that it decides by
     "fast_dllm": "least",
     "llada": "least",
@@ -44,7 +48,7 @@ class Settings:
     tasks: str = knob("lists, puzzles", help="tasks, with commas")
     arms: str = knob(
         "top_k; fast_dllm tau=0.9; fast_dllm tau=0.5; entropy_bound gamma=0.1; klass; slow_fast; "
-        "dapd; top_k k=4",
+        "dapd; demask; codila; top_k k=4",
         help="samplers with their knobs, with semicolons",
     )
     n: int = knob(30, 1, 2000, "prompts a task")
@@ -102,6 +106,7 @@ def _runs(arm: Any, frame: pd.DataFrame) -> dict[str, Any]:
     several = frame[frame["size"] > 1]
     return {
         "arm": arm,
+        "sampler": str(first["sampler"].iloc[0]),
         "runs": len(first),
         "right": float(right.astype(float).mean()) if len(right) else None,
         "nfe": float(first["nfe"].mean()),
@@ -114,6 +119,7 @@ def _runs(arm: Any, frame: pd.DataFrame) -> dict[str, Any]:
         "groups": len(several),
         "tokens a group": float(several["size"].mean()) if len(several) else None,
         "tv": mean_interval(several["tv"].tolist()).value,
+        "bounded": int(several["bound"].notna().sum()),
         "above bound": above_bound(several),
         "sampled": int((frame["method"] == "sampled").sum()),
         "left_out": float(runs["left_out"].sum().mean()),
@@ -182,18 +188,42 @@ def figures(tables: Tables) -> dict[str, Any]:
 
 
 def verdict(tables: Tables) -> str:
-    """The arms by what they lost, and which proxy follows it best."""
+    """The arms by what they lost, which proxy follows it best, budgets that were exceeded."""
     runs, held = tables[RUNS].sort_values("lost"), tables[PROXIES]
-    order = ", ".join(f"{r['arm']} {shown(r['lost'])}" for r in runs.to_dict("records"))
+    apart = [line for line in runs.to_dict("records") if line["sampler"] not in LOCAL]
+    order = ", ".join(f"{line['arm']} {shown(line['lost'])}" for line in apart)
     own = held[held["goes by it"] & held["rho"].notna()]
     follows = ", ".join(
         f"{line['arm']}: {line['proxy']} {shown(line['rho'])}" for line in own.to_dict("records")
     )
     positive = bool(len(own)) and bool((own["rho"] > 0).all())
     return (
-        f"Bits lost a run, fewest first: {order}. What a rule goes by "
-        + ("follows" if positive else "does not always follow")
-        + f" what its groups lose (Spearman's rho): {follows or 'no arm has groups enough'}."
+        f"Bits lost a run, fewest first: {order or 'nobody wrote tokens apart'}. What a rule goes "
+        f"by {'follows' if positive else 'does not always follow'} what its groups lose "
+        f"(Spearman's rho): {follows or 'no arm has groups enough'}.{_budgets(runs)}{_local(runs)}"
+    )
+
+
+def _budgets(runs: pd.DataFrame) -> str:
+    """How many groups are further from independent than the budget spent on them promised."""
+    lines = runs[runs["bounded"] > 0].to_dict("records")
+    told = [
+        f"{line['arm']} {100 * line['above bound']:.1f} % of {line['bounded']}" for line in lines
+    ]
+    if told:
+        return f" Groups beyond the bound that their rule spent: {', '.join(told)}."
+    asked = any(line["sampler"] == "demask" for line in runs.to_dict("records"))
+    return " No group of demask had two tokens, so its bound was not put to the test." * asked
+
+
+def _local(runs: pd.DataFrame) -> str:
+    """What tokens are to each other that were not drawn from the marginals."""
+    return "".join(
+        f" {line['arm']} does not write tokens apart, which would lose {shown(line['lost'])} bits "
+        f"a run; what it wrote has {shown(-line['overstated'])} bits a run more under the model's "
+        "own chain rule than by its marginals."
+        for line in runs.to_dict("records")
+        if line["sampler"] in LOCAL
     )
 
 
