@@ -20,6 +20,7 @@ STUDIES = (
     "group_error",  # what each parallel step really lost
     "dependence",  # does attention know what depends on what?
     "predicted",  # does DEMASK's predictor know the influence that forwards measure?
+    "broken_pairs",  # what belongs together, written by a local model or apart
     "slack",  # is influence sub-additive?
     "toy",  # the same of DAPD's toy experiment
 )

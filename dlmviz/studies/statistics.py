@@ -100,6 +100,19 @@ def mean_interval(values: Sequence[float], draws: int = DRAWS, seed: int = 0) ->
     return _interval(float(array.mean()), array[picks].mean(1), draws)
 
 
+def share_interval(count: int, n: int) -> Interval:
+    """count / n with the exact binomial (Clopper-Pearson) 95 % interval, which none of n has too.
+
+    None where n is 0.
+    """
+    from scipy import stats
+
+    if not n:
+        return Interval(None)
+    found = stats.binomtest(count, n).proportion_ci(method="exact")
+    return Interval(count / n, float(found.low), float(found.high))
+
+
 def ratio_interval(
     above: Sequence[float], below: Sequence[float], draws: int = DRAWS, seed: int = 0
 ) -> Interval:

@@ -10,6 +10,7 @@ from collections import Counter
 from typing import Any
 
 from dlmviz.batch import decode_many
+from dlmviz.jobs.codila import pairs
 from dlmviz.jobs.codila.recipe import Recipe, recipe_of
 from dlmviz.jobs.distil.prompts import HELD_SEED
 from dlmviz.jobs.train.parts import heed, keep
@@ -21,10 +22,10 @@ from dlmviz.learn.distill.saving import steps_done
 from dlmviz.models import load
 from dlmviz.samplers import make
 from dlmviz.tasks import get
-from dlmviz.types import Denoiser, RunSpec
+from dlmviz.types import Denoiser
 
 KIND = "codila"
-SEED = 301  # of the pairs that are decoded; training never draws from seeds below 1,000
+WAYS = ("local", "local, best", "apart")  # in which pairs are decoded
 
 
 def run(work: Work) -> dict[str, Any]:
@@ -72,40 +73,22 @@ def _texts(
 
 
 def _broken(work: Work, recipe: Recipe, model: Denoiser, head: str) -> dict[str, Any] | None:
-    """Shares of pairs whose parts do not agree, with the forwards that a run took on average.
-
-    Drawn at temperature 1, in blocks of one piece, all of it at one step: by the local model, and
-    each token apart. Also by the local model's best tokens.
-    """
+    """Shares of pairs whose parts do not agree, with the forwards that a run took on average."""
     if not recipe.pairs:
         return None
-    examples = get("pairs").examples(recipe.pairs, SEED)
-    local = {"schedule": "static", "piece": recipe.piece, "head": head}
-    ways: dict[str, tuple[str, dict[str, Any]]] = {
-        "local": ("codila", {**local, "temperature": 1.0}),
-        "local, best": ("codila", local),
-        "apart": ("top_k", {"k": recipe.piece}),
-    }
+    examples = pairs.examples(recipe.pairs)
     told: dict[str, Any] = {"prompts": len(examples), "piece": recipe.piece}
-    for name, (sampler, params) in ways.items():
+    for name in WAYS:
+        way = pairs.ways(recipe.piece, head)[name]
         work.stage(f"pairs, {name}", len(examples), "runs")
         specs = [
-            RunSpec(
-                prompt=example.prompt,
-                model=recipe.model,
-                gen_length=32,
-                block_length=recipe.piece,
-                sampler=sampler,
-                params=params,
-                temperature=1.0,
-                stop="eos",
-                seed=number,
-            )
+            pairs.spec(way, example, number, recipe.model, recipe.piece)
             for number, example in enumerate(examples)
         ]
+        rule = make(way.sampler, way.params)
         wrong, forwards = 0, 0
-        for done, (number, trace) in enumerate(decode_many(model, make(sampler, params), specs)):
-            wrong += not get("pairs").score(examples[number], trace.text)
+        for done, (number, trace) in enumerate(decode_many(model, rule, specs)):
+            wrong += pairs.broken(examples[number], trace.text)
             forwards += trace.nfe
             work.progress(done + 1)
             heed(work)
