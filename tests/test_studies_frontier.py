@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dlmviz.samplers import make
-from dlmviz.studies import arms, frontier
+from dlmviz.studies import arms, frontier, matched
 from dlmviz.studies.frontier import ARMS, SPEEDUPS, STUDY, Settings, on_front
 from dlmviz.studies.study import Row, Unit
 from dlmviz.types import InputError
@@ -24,6 +24,8 @@ GREEDY = rows("top_k, k 1", [1, 1, 1, 1], [8, 8, 8, 8])
 FAST = rows("fast_dllm, tau 0.9", [1, 1, 1, 1], [4, 4, 2, 2])
 HASTY = rows("fast_dllm, tau 0.5", [1, 1, 0, 0], [1, 1, 1, 1])
 DAPD = rows("dapd, variant staged", [1, 1, 1, 1], [2, 2, 1, 1])
+DEMASK = rows("demask, tau 0.1", [1, 1, 1, 1], [4, 4, 4, 4])
+LOCAL = rows("codila, schedule static", [1, 0, 0, 0], [1, 1, 1, 1])
 SLOW = rows("klass", [1, 1, 1, 0], [8, 8, 8, 8])
 
 
@@ -72,13 +74,43 @@ def test_arms_are_compared_on_the_prompts_that_all_of_them_answered() -> None:
 
 def test_the_verdict_counts_the_tasks() -> None:
     assert STUDY.verdict(tables(GREEDY, FAST, DAPD)).startswith(
-        "Holds: DAPD is on the front of 1 of 1 tasks (n 4 prompts at least; fronts: lists: dapd)"
+        "Holds: on the front is dapd on 1 of 1 tasks (n 4 prompts at least; fronts: lists: dapd)."
     )
     elsewhere = [{**row, "task": "words"} for row in [*FAST, *DAPD]]
     swift = rows("fast_dllm, tau 0.6", [1, 1, 1, 1], [1, 1, 1, 1], "words")
     assert STUDY.verdict(tables(GREEDY, DAPD, elsewhere, swift)).startswith("Holds in part")
-    assert STUDY.verdict(tables(GREEDY, FAST)).startswith("Not asked, for want of dapd")
-    assert "dapd, variant staged 5.3 [4.0, 8.0] times" in STUDY.verdict(tables(GREEDY, DAPD))
+    assert STUDY.verdict(tables(GREEDY, FAST)).startswith("Not asked, for want of its samplers (n")
+    assert STUDY.verdict(tables(GREEDY, FAST)).endswith("Without any run: dapd, demask, codila.")
+
+
+def test_each_sampler_that_reads_dependence_is_told_of_beside_the_best_other_one() -> None:
+    told = STUDY.verdict(tables(GREEDY, FAST, DAPD, DEMASK, LOCAL))
+    assert "on the front is dapd on 1 of 1 tasks, demask on 0 of 1 tasks, codila on 1 of" in told
+    assert (
+        "demask, times fewer forwards at equal accuracy: lists 2.0 [2.0, 2.0] than greedy, "
+        "0.8 [0.5, 1.0] than fast_dllm, best other dapd, variant staged 5.3 [4.0, 8.0] than greedy."
+    ) in told
+    assert (
+        "codila, times fewer forwards at equal accuracy: lists never as accurate as greedy, "
+        "never as accurate as fast_dllm, best other"
+    ) in told
+    assert "Without any run" not in told
+    alone = STUDY.verdict(tables(GREEDY, DAPD))
+    assert (
+        "dapd, times fewer forwards at equal accuracy: lists 5.3 [4.0, 8.0] than greedy." in alone
+    )
+
+
+def test_samplers_that_read_dependence_are_set_against_every_other_one() -> None:
+    """dapd takes 1.5 forwards, demask 4; klass is less often right than either."""
+    table = tables(GREEDY, FAST, DAPD, DEMASK, SLOW)[SPEEDUPS]
+    rivals = table[table["rival"]].set_index(["base", "sampler"])
+    assert rivals.loc[("demask", "dapd"), "speedup"] == pytest.approx(4 / 1.5)
+    assert rivals.loc[("dapd", "demask"), "speedup"] == pytest.approx(1.5 / 4)
+    assert ("dapd", "klass") not in rivals.index
+    assert ("klass", "dapd") not in rivals.index  # no arm of klass is as often right
+    assert "top_k" not in {base for base, _ in rivals.index}
+    assert ("fast_dllm", "dapd") not in rivals.index  # stands among the others once
 
 
 def test_a_figure_a_task_with_its_front_ringed() -> None:
@@ -95,7 +127,7 @@ def test_every_setting_of_the_grids_is_one_that_its_sampler_takes() -> None:
     for name, settings in frontier.GRIDS.items():
         for arm in arms.parse("; ".join(f"{name} {setting}" for setting in settings)):
             make(arm.sampler, arm.params)
-    assert arms.parse("top_k k=1")[0].name == frontier.GREEDY
+    assert arms.parse("top_k k=1")[0].name == matched.GREEDY
 
 
 def test_units_are_every_arm_on_the_same_prompts() -> None:

@@ -10,15 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from dlmviz import metrics
 from dlmviz.figures import frontier as figure
 from dlmviz.knobs import unknown
-from dlmviz.learn.assess import Outcomes, speedups
-from dlmviz.studies import arms, prompts
-from dlmviz.studies.statistics import mean_interval, shown
+from dlmviz.studies import arms, matched, prompts
+from dlmviz.studies.matched import READERS
+from dlmviz.studies.statistics import mean_interval
 from dlmviz.studies.study import Row, Study, Tables, Unit
 from dlmviz.types import Denoiser, InputError, Trace, knob
 
@@ -41,9 +40,16 @@ GRIDS: Mapping[str, tuple[str, ...]] = {
             "variant=direct tau_max=0.5",
         ),
     ),
+    "demask": tuple(
+        f"tau={tau} gamma={gamma}" for gamma in (0.3, 0.7, 0.9) for tau in (0.05, 0.1, 0.2, 0.5, 1)
+    ),
+    "codila": (
+        *(f"schedule=static piece={piece}" for piece in (2, 4, 8)),
+        *(f"schedule=dynamic piece=8 tau={tau}" for tau in (0.02, 0.05, 0.1, 0.2, 0.5)),
+        *(f"schedule=verify piece=8 threshold={least}" for least in (0.9, 0.7, 0.5)),
+    ),
     "psd": ("tau=0.9", "tau=0.8", "tau=0.7", "tau=0.6", "tau=0.5"),
 }
-GREEDY = "top_k, k 1"
 ARMS, SPEEDUPS, RUNS = "Arms", "Speed-ups at equal accuracy", "Runs"
 
 
@@ -108,9 +114,12 @@ def tables(rows: Sequence[Row], settings: Settings) -> dict[str, pd.DataFrame]:
             {"task": task, "sampler": group["sampler"].iloc[0], "arm": arm} | _summary(group)
             for arm, group in of_task.groupby("arm", sort=False)
         ]
-        shared = len(found) < 2 or _common(of_task)
+        shared = len(found) < 2 or matched.common(of_task)
         lines += [line | {"front": bool(shared) and on_front(line, found)} for line in found]
-        gains += [{"task": task} | line for line in _speedups(of_task, settings)]
+        gains += [
+            {"task": task} | line
+            for line in matched.speedups_of(of_task, settings.reference, settings.within)
+        ]
     return {ARMS: pd.DataFrame(lines), SPEEDUPS: pd.DataFrame(gains), RUNS: frame}
 
 
@@ -133,64 +142,9 @@ def on_front(line: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> bo
     )
 
 
-def _speedups(of_task: pd.DataFrame, settings: Settings) -> list[dict[str, Any]]:
-    """For each sampler and base, greedy and the reference's settings: the fastest arm that some
-    base arm is not more accurate than by `within`, where prompts were answered by all.
-    """
-    every = {str(arm): group.set_index("prompt") for arm, group in of_task.groupby("arm")}
-    common = _common(of_task)
-    if not common:
-        return []
-    made = {arm: _outcomes(group.loc[common]) for arm, group in every.items()}
-    sampler = {arm: str(group["sampler"].iloc[0]) for arm, group in every.items()}
-    greedy = [GREEDY] if GREEDY in made else []
-    reference = [arm for arm in made if sampler[arm] == settings.reference]
-    lines = []
-    for base, arms_of in (("greedy", greedy), (settings.reference, reference)):
-        for name in dict.fromkeys(sampler.values()):
-            mine = [arm for arm in made if sampler[arm] == name and arm not in arms_of]
-            if arms_of and (best := _best(made, arms_of, mine, settings.within)):
-                lines.append({"base": base, "sampler": name, "n": len(common)} | best)
-    return lines
-
-
-def _common(of_task: pd.DataFrame) -> list[str]:
-    """The prompts that every arm answered, in a fixed order."""
-    return sorted(set.intersection(*({*group["prompt"]} for _, group in of_task.groupby("arm"))))
-
-
-def _best(
-    made: Mapping[str, Outcomes], base: Sequence[str], mine: Sequence[str], within: float
-) -> dict[str, Any] | None:
-    """The largest ratio of forwards among arms as accurate as the best of the base."""
-    top = max(made[arm].accuracy for arm in base)
-    fair = {i: made[arm] for i, arm in enumerate(mine) if made[arm].accuracy >= top - within}
-    found = speedups({float(i): made[arm] for i, arm in enumerate(base)}, fair, within)  # type: ignore[arg-type]
-    if not found:
-        return None
-    best = max(found, key=lambda one: one.ratio)
-    return {
-        "arm": mine[int(best.student)],
-        "base_arm": base[int(best.base)],
-        "speedup": best.ratio,
-        "speedup_low": best.low,
-        "speedup_high": best.high,
-        "accuracy": 100 * best.accuracy_student,
-        "base_accuracy": 100 * best.accuracy_base,
-    }
-
-
-def _outcomes(group: pd.DataFrame) -> Outcomes:
-    return Outcomes(
-        np.asarray(group["right"], bool),
-        np.asarray(group["nfe"], np.int64),
-        np.asarray(group["tokens"], np.int64),
-    )
-
-
 def verdict(tables: Tables) -> str:
-    """On how many tasks DAPD has an arm on the front, and the speed-ups at equal accuracy."""
-    table, gains = tables[ARMS], tables[SPEEDUPS]
+    """On how many tasks a sampler that reads dependence is on the front; then one by one."""
+    table = tables[ARMS]
     names = list(dict.fromkeys(table["task"]))
     front = {
         task: sorted({*table[(table["task"] == task) & table["front"]]["sampler"]})
@@ -199,23 +153,20 @@ def verdict(tables: Tables) -> str:
     names = [task for task in names if front[task]]  # elsewhere arms answered different prompts
     if not names:
         return "Not comparable: the arms answered different prompts; decode the same ones by each."
-    held = [task for task in names if "dapd" in front[task]]
-    told = []
-    for line in gains.to_dict("records") if len(gains) else []:
-        if line["base"] == "greedy":
-            low, high = shown(line["speedup_low"], 1), shown(line["speedup_high"], 1)
-            ratio = f"{shown(line['speedup'], 1)} [{low}, {high}]"
-            told.append(f"{line['task']}: {line['arm']} {ratio} times")
-    start = "Holds" if len(held) == len(names) else "Holds in part" if held else "Does not hold"
-    said = f"{start}: DAPD is on the front of {len(held)} of {len(names)} tasks"
-    if "dapd" not in {*table["sampler"]}:
-        said = "Not asked, for want of dapd"
+    tried = [name for name in READERS if name in {*table["sampler"]}]
+    held = [task for task in names if {*tried} & {*front[task]}]
+    said = "Holds" if len(held) == len(names) else "Holds in part" if held else "Does not hold"
+    counts = ", ".join(
+        f"{name} on {sum(name in front[task] for task in names)} of {len(names)} tasks"
+        for name in tried
+    )
+    start = f"{said}: on the front is {counts}" if tried else "Not asked, for want of its samplers"
     fronts = "; ".join(f"{task}: {', '.join(front[task])}" for task in names)
     least = int(table["n"].min())
-    return (
-        f"{said} (n {least} prompts at least; fronts: {fronts}). "
-        f"Fewer forwards than one token a step at equal accuracy: {'; '.join(told) or 'none'}."
-    )
+    rest = matched.sentences(tables[SPEEDUPS], tried, names)
+    if lacking := [name for name in READERS if name not in tried]:
+        rest.append(f"Without any run: {', '.join(lacking)}.")
+    return " ".join([f"{start} (n {least} prompts at least; fronts: {fronts}).", *rest])
 
 
 STUDY = Study(

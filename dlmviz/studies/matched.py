@@ -1,0 +1,131 @@
+"""Forwards at equal accuracy: each sampler against greedy and a reference, and, for those that read
+dependence, against every other one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dlmviz.learn.assess import Outcomes, speedups
+from dlmviz.studies.statistics import shown
+
+READERS = ("dapd", "demask", "codila")  # what is said of dependence is read, not guessed
+PLAIN = "top_k"  # so many a step: greedy among its settings
+GREEDY = "top_k, k 1"
+
+
+def speedups_of(of_task: pd.DataFrame, reference: str, within: float) -> list[dict[str, Any]]:
+    """A line a base and sampler: of the sampler's arms that are at most `within` below the base's
+    best accuracy the one with the largest ratio of forwards, over prompts that all arms answered.
+
+    The base is the cheapest of its arms that is at most `within` less accurate than that arm.
+    """
+    every = {str(arm): group.set_index("prompt") for arm, group in of_task.groupby("arm")}
+    shared = common(of_task)
+    if not shared:
+        return []
+    made = {arm: _outcomes(group.loc[shared]) for arm, group in every.items()}
+    by: dict[str, list[str]] = {}
+    for arm, group in every.items():
+        by.setdefault(str(group["sampler"].iloc[0]), []).append(arm)
+    lines = []
+    for base, arms_of, name, rival in _pairs(by, reference):
+        mine = [arm for arm in by[name] if arm not in arms_of]
+        if arms_of and (best := _best(made, arms_of, mine, within)):
+            about = {"base": base, "sampler": name, "rival": rival, "n": len(shared)}
+            lines.append(about | best)
+    return lines
+
+
+def _pairs(
+    by: Mapping[str, Sequence[str]], reference: str
+) -> Iterator[tuple[str, Sequence[str], str, bool]]:
+    """(base, its arms, sampler, whether the base is a rival): greedy and the reference are bases
+    for all, each other sampler is a rival of readers.
+    """
+    greedy = [arm for arm in by.get(PLAIN, []) if arm == GREEDY]
+    for base, arms_of in (("greedy", greedy), (reference, by.get(reference, []))):
+        yield from ((base, arms_of, name, False) for name in by)
+    for name in (name for name in by if name in READERS):
+        for base in (base for base in by if base not in (name, reference, PLAIN)):
+            yield base, by[base], name, True
+
+
+def common(of_task: pd.DataFrame) -> list[str]:
+    """The prompts that every arm answered, in a fixed order."""
+    return sorted(set.intersection(*({*group["prompt"]} for _, group in of_task.groupby("arm"))))
+
+
+def _best(
+    made: Mapping[str, Outcomes], base: Sequence[str], mine: Sequence[str], within: float
+) -> dict[str, Any] | None:
+    """The largest ratio of forwards among arms as accurate as the best of the base."""
+    top = max(made[arm].accuracy for arm in base)
+    fair = {i: made[arm] for i, arm in enumerate(mine) if made[arm].accuracy >= top - within}
+    found = speedups({float(i): made[arm] for i, arm in enumerate(base)}, fair, within)  # type: ignore[arg-type]
+    if not found:
+        return None
+    best = max(found, key=lambda one: one.ratio)
+    return {
+        "arm": mine[int(best.student)],
+        "base_arm": base[int(best.base)],
+        "speedup": best.ratio,
+        "speedup_low": best.low,
+        "speedup_high": best.high,
+        "accuracy": 100 * best.accuracy_student,
+        "base_accuracy": 100 * best.accuracy_base,
+    }
+
+
+def _outcomes(group: pd.DataFrame) -> Outcomes:
+    return Outcomes(
+        np.asarray(group["right"], bool),
+        np.asarray(group["nfe"], np.int64),
+        np.asarray(group["tokens"], np.int64),
+    )
+
+
+def sentences(gains: pd.DataFrame, samplers: Sequence[str], tasks: Sequence[str]) -> list[str]:
+    """Of each sampler, task by task: how many times fewer forwards than greedy and the reference at
+    equal accuracy, and which other sampler gains most over greedy.
+    """
+    lines = gains.to_dict("records") if len(gains) else []
+    found = {(line["task"], line["base"], line["sampler"]): line for line in lines}
+    bases = list(dict.fromkeys(str(line["base"]) for line in lines if not line["rival"]))
+    said = []
+    for name in samplers:
+        told = "; ".join(f"{task} {_of_task(found, task, name, bases)}" for task in tasks)
+        said.append(f"{name}, times fewer forwards at equal accuracy: {told}.")
+    return said
+
+
+def _of_task(
+    found: Mapping[tuple[Any, Any, Any], Mapping[Any, Any]],
+    task: str,
+    name: str,
+    bases: Sequence[str],
+) -> str:
+    parts = []
+    for base in bases:
+        line = found.get((task, base, name))
+        ratio = "never as accurate" if line is None else _ratio(line)
+        parts.append(f"{ratio} {'as' if line is None else 'than'} {base}")
+    others = [
+        line
+        for (of, base, other), line in found.items()
+        if (of, base) == (task, "greedy") and other not in (name, PLAIN)
+    ]
+    if others:
+        best = max(others, key=lambda line: float(line["speedup"]))
+        parts.append(f"best other {best['arm']} {_ratio(best)} than greedy")
+    return ", ".join(parts)
+
+
+def _ratio(line: Mapping[Any, Any]) -> str:
+    """A speed-up with its interval."""
+    low, high = shown(line["speedup_low"], 1), shown(line["speedup_high"], 1)
+    return f"{shown(line['speedup'], 1)} [{low}, {high}]"
