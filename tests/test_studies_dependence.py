@@ -11,6 +11,7 @@ import dlmviz
 from dlmviz import tasks
 from dlmviz.learn.toy.chain import EDGES
 from dlmviz.models.exact import exact_model
+from dlmviz.models.heads import PairHead, save_head
 from dlmviz.studies import dependence, looks, toy
 from dlmviz.studies.edges import nearness
 from dlmviz.studies.graph_nodes import Nodes, between, nodes_of, toy_nodes
@@ -49,6 +50,35 @@ def test_seven_steps_of_a_chain_of_nine_are_looked_at(trace, rows) -> None:
     assert pairs == {step: (10 - step) * (9 - step) // 2 for step in range(1, 8)}
     shares = {row["step"]: row["share"] for row in rows}
     assert shares[4] == pytest.approx(3 / 9)
+
+
+def test_a_predictor_of_dependence_is_looked_at_where_the_model_has_one(trace, tmp_path) -> None:
+    torch.manual_seed(0)
+    save_head(tmp_path / "head", "demask", PairHead(AGREEING.vocab_size, 3), AGREEING, {})
+    unit = Unit("u", trace.spec, CHAIN, "random", str(tmp_path / "head"))
+    rows = dependence.measure(unit, trace, AGREEING)
+    of = [row for row in rows if row["scores"] == looks.PREDICTED]
+    assert [row["step"] for row in of] == [1, 2, 3, 4, 5, 6, 7]
+    assert all(row["auc"] is not None for row in of)
+    made = dependence.tables([{"unit": "u", "arm": "a", **row} for row in rows], None)
+    assert "DEMASK's D: AUC toy 0." in dependence.verdict(made)
+    with pytest.raises(InputError, match="holds no head"):
+        dependence.measure(Unit("u", trace.spec, CHAIN, head="nowhere"), trace, AGREEING)
+
+
+def test_predicted_scores_are_both_ways_meant_and_among_masks_alone() -> None:
+    """A head that says .2 above the diagonal and .6 below it, at three of four places."""
+
+    def head(hidden: torch.Tensor) -> torch.Tensor:
+        ones = torch.ones(len(hidden), len(hidden))
+        return 0.2 * ones.triu(1) + 0.6 * ones.tril(-1)
+
+    canvas = torch.tensor([AGREEING.encode("s")[0], *[AGREEING.special.mask] * 3])
+    scores = looks.predicted(head)(AGREEING, canvas, RunSpec())
+    expected = np.zeros((4, 4))
+    expected[1:, 1:] = 0.4 * (1 - np.eye(3))
+    assert scores == pytest.approx(expected)
+    assert set(looks.predictors(AGREEING)) == {looks.LAST, looks.ALL, looks.DISTANCE}
 
 
 def test_each_layer_has_a_look_of_its_own_at_the_middle_of_the_run(trace, rows) -> None:

@@ -20,9 +20,11 @@ from dlmviz.studies.looks import (
     FEWEST,
     LAST,
     MEASURED,
+    PREDICTED,
     each_layer,
     look,
     looks_of,
+    predictors,
     revealed,
 )
 from dlmviz.studies.statistics import Interval, mean_interval, shown
@@ -42,6 +44,7 @@ class Settings:
     model: str = knob("tiny", help="tiny, tiny-early, a folder or a hub id")
     tasks: str = knob("puzzles, mrf, trivia", help="tasks with a graph, with commas")
     arms: str = knob("random", help="samplers with their knobs, with semicolons")
+    head: str = knob("", help="folder of DEMASK's predictor; empty takes a bundled one, if any")
     n: int = knob(20, 1, 2000, "prompts a task")
 
 
@@ -52,7 +55,7 @@ def units(settings: Settings) -> list[Unit]:
         of = arms.parse(settings.arms)
         kinds = ("bundle",) if task == "trivia" else ()
         asked = prompts.examples(task, settings.n, kinds)
-        found += arms.units(of, asked, settings.model, f"{task}/", stop="eos")
+        found += arms.units(of, asked, settings.model, f"{task}/", settings.head, stop="eos")
     return found
 
 
@@ -65,6 +68,7 @@ def measure(unit: Unit, trace: Trace, model: Denoiser | None) -> list[Row]:
     if not looks:
         raise InputError(f"no step of this run finds {FEWEST} masked parts of its graph")
     rows = []
+    asked = predictors(model, unit.head)
     middle = looks[len(looks) // 2]
     for at in looks:
         about = {
@@ -73,7 +77,8 @@ def measure(unit: Unit, trace: Trace, model: Denoiser | None) -> list[Row]:
             "share": revealed(trace, nodes, at),
             "layer": 0,  # of several, or of none
         }
-        rows += [about | row for row in look(trace, model, nodes, at, at in (looks[0], middle))]
+        truth = at in (looks[0], middle)
+        rows += [about | row for row in look(trace, model, nodes, at, truth, asked)]
         if at == middle:
             alone = {"scores": ONE, "rho": None, "asymmetry": None}
             rows += [about | alone | row for row in each_layer(trace, model, nodes, at)]
@@ -173,13 +178,26 @@ def verdict(tables: Tables) -> str:
         holds = holds and bool(of.get(LAST, 0) > of.get(DISTANCE, 1))
         told.append(f"{task} {shown(of.get(LAST))} (distance alone {shown(of.get(DISTANCE))})")
     against = tables[INFLUENCE]
-    some = against[against["scores"] == LAST] if len(against) else against
-    rho = ", ".join(f"{r['task']} {shown(r['rho'])}" for r in some.to_dict("records"))
-    return (
+    rho = _of_influence(against, LAST)
+    said = (
         f"{'Holds' if holds else 'Does not hold everywhere'}: AUC of attention in the last 30 % "
         f"of layers is {', '.join(told)}; Spearman's rho with measured influence: "
         f"{rho or 'undefined'}."
     )
+    if not (by_task["scores"] == PREDICTED).any():
+        return said
+    auc = ", ".join(
+        f"{line['task']} {shown(line['auc'])}"
+        for line in by_task[by_task["scores"] == PREDICTED].to_dict("records")
+    )
+    of_head = _of_influence(against, PREDICTED)
+    return f"{said} {PREDICTED}: AUC {auc}; rho {of_head or 'undefined'}."
+
+
+def _of_influence(against: pd.DataFrame, scores: str) -> str:
+    """Spearman's rho of these scores with measured influence, by task."""
+    some = against[against["scores"] == scores] if len(against) else against
+    return ", ".join(f"{line['task']} {shown(line['rho'])}" for line in some.to_dict("records"))
 
 
 STUDY = Study(

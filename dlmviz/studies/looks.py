@@ -12,13 +12,14 @@ import torch
 from torch import Tensor
 
 from dlmviz.forward import forward
+from dlmviz.models.heads import PairHead, open_head
 from dlmviz.studies.chain_rule import law_of
 from dlmviz.studies.edges import compared, nearness
 from dlmviz.studies.graph_nodes import Nodes, between
 from dlmviz.studies.influence import influence
 from dlmviz.studies.statistics import spearman
 from dlmviz.studies.study import Row
-from dlmviz.types import Denoiser, Needs, RunSpec, Trace
+from dlmviz.types import Denoiser, InputError, Needs, RunSpec, Trace
 
 LOOKS = 7  # steps of a run that are looked at, evenly spaced
 FEWEST = 3  # masked nodes that a look needs
@@ -27,8 +28,9 @@ NOTHING = 1e-3  # mean influence below which its asymmetry is noise
 WIDEST = 24  # masked positions whose influence is still measured
 LAST, ALL, DISTANCE, MEASURED = "attention, last 30 %", "attention, all", "distance", "influence"
 
-#: (model, canvas int64 [T], spec) -> scores [T T], larger for pairs that depend more on each other.
-#: A trained predictor of dependence (DEMASK's D) is one more line here.
+PREDICTED = "DEMASK's D"
+
+#: (model, canvas int64 [T], spec) -> scores [T T], larger for pairs that depend more on each other
 Predictor = Callable[[Denoiser, Tensor, RunSpec], np.ndarray]
 
 
@@ -55,6 +57,39 @@ PREDICTORS: Mapping[str, Predictor] = {
     ALL: attention(1.0),
     DISTANCE: distance,
 }
+
+
+def predictors(model: Denoiser, head: str = "") -> Mapping[str, Predictor]:
+    """PREDICTORS, and DEMASK's where the model has a head: `head`, or one that came along.
+
+    Raises InputError for a `head` that is none of this model's.
+    """
+    try:
+        net = open_head("demask", model, head)
+    except InputError:
+        if head:
+            raise
+        return PREDICTORS
+    return {**PREDICTORS, PREDICTED: predicted(net)}
+
+
+def predicted(net: PairHead) -> Predictor:
+    """(D_ij + D_ji) / 2 among all masked positions, D as the predictor reads it; 0 elsewhere."""
+
+    def scores(model: Denoiser, canvas: Tensor, spec: RunSpec) -> np.ndarray:
+        masked = (canvas == model.special.mask).nonzero()[:, 0]
+        needs = Needs(hidden=True)
+        (made,) = forward(
+            model, canvas[None], [masked], [canvas != model.special.mask], spec, needs
+        )
+        assert made.hidden is not None, "hidden states were asked for"
+        D = torch.zeros(len(canvas), len(canvas), dtype=torch.float64)
+        at = masked.cpu()
+        with torch.no_grad():
+            D[at[:, None], at] = net(made.hidden).double().cpu()
+        return ((D + D.T) / 2).numpy()
+
+    return scores
 
 
 def each_layer(trace: Trace, model: Denoiser, nodes: Nodes, at: int) -> list[Row]:
@@ -87,7 +122,14 @@ def looks_of(trace: Trace, nodes: Nodes) -> list[int]:
     return [able[pick] for pick in dict.fromkeys(picks.tolist())]
 
 
-def look(trace: Trace, model: Denoiser, nodes: Nodes, at: int, truth: bool) -> list[Row]:
+def look(
+    trace: Trace,
+    model: Denoiser,
+    nodes: Nodes,
+    at: int,
+    truth: bool,
+    asked: Mapping[str, Predictor] = PREDICTORS,
+) -> list[Row]:
     """A row a predictor on the canvas that step `at` (0..S-1) found; with `truth`, influence too.
 
     `rho`: Spearman of the predictor's scores with the measured influence, over pairs of nodes.
@@ -98,7 +140,7 @@ def look(trace: Trace, model: Denoiser, nodes: Nodes, at: int, truth: bool) -> l
     canvas = torch.from_numpy(tokens.astype(np.int64)).to(model.device)
     found = {
         name: between(predictor(model, canvas, trace.spec), masked)
-        for name, predictor in PREDICTORS.items()
+        for name, predictor in asked.items()
     }
     measured = _influence(trace, model, canvas, masked) if truth else None
     asymmetry = None
