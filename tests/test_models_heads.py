@@ -11,6 +11,7 @@ import torch
 from dlmviz.models import heads
 from dlmviz.models.exact import exact_model
 from dlmviz.models.heads import PairHead, open_head, save_head
+from dlmviz.models.local_ar import fresh
 from dlmviz.types import InputError
 
 MODEL = exact_model({"a b": 1, "b a": 1})
@@ -107,6 +108,55 @@ def test_sizes_that_do_not_fit_the_weights_are_refused(kept: Path) -> None:
     note = json.loads((kept / "head.json").read_text())
     (kept / "head.json").write_text(json.dumps({**note, "sizes": {"width": 5, "key": 3}}))
     with pytest.raises(InputError, match="damaged"):
+        open_head("demask", MODEL, str(kept))
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {"width": 4, "key": 10**12},
+        {"width": 10**30, "key": 3},
+        {"width": -4, "key": 3},
+        {"width": "4", "key": 3},
+        {"width": 4},
+        {"width": [4], "key": 3},
+        [],
+        None,
+    ],
+)
+def test_huge_and_senseless_sizes_are_refused_before_memory_is_taken(
+    kept: Path, sizes: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A head that is built without the meta device would be one that takes memory."""
+    devices = []
+    begun = PairHead.__init__
+
+    def noted(self: PairHead, *given: int, **named: int) -> None:
+        devices.append(torch.empty(0).device.type)
+        begun(self, *given, **named)
+
+    monkeypatch.setattr(PairHead, "__init__", noted)
+    note = json.loads((kept / "head.json").read_text())
+    (kept / "head.json").write_text(json.dumps({**note, "sizes": sizes}))
+    with pytest.raises(InputError, match="is damaged"):
+        open_head("demask", MODEL, str(kept))
+    assert set(devices) <= {"meta"}
+
+
+@pytest.mark.parametrize("wrong", [{"layers": 10**9}, {"vocabulary": 10**12}, {"heads": 0}])
+def test_a_local_model_of_huge_sizes_is_refused_at_once(tmp_path: Path, wrong: dict) -> None:
+    save_head(tmp_path, "codila", fresh(4, width=8, inner=8, layers=1, heads=1), MODEL, {})
+    assert open_head("codila", MODEL, str(tmp_path)).sizes["layers"] == 1
+    note = json.loads((tmp_path / "head.json").read_text())
+    (tmp_path / "head.json").write_text(json.dumps({**note, "sizes": {**note["sizes"], **wrong}}))
+    with pytest.raises(InputError, match="is damaged"):
+        open_head("codila", MODEL, str(tmp_path))
+
+
+def test_what_does_not_fit_is_named(kept: Path) -> None:
+    note = json.loads((kept / "head.json").read_text())
+    (kept / "head.json").write_text(json.dumps({**note, "sizes": {"width": 4, "key": 7}}))
+    with pytest.raises(InputError, match=r"key.weight is \[3, 4\], and by head.json \[7, 4\]"):
         open_head("demask", MODEL, str(kept))
 
 

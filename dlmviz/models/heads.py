@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -26,6 +26,13 @@ from dlmviz.types import Denoiser, InputError
 NOTE, WEIGHTS = "head.json", "head.safetensors"
 BUNDLED = Path(__file__).parent.parent.parent / "assets" / "heads"
 TRAINS = "dlmviz train {} --model {}"  # the command that makes one
+
+#: what files can raise that somebody edited
+DAMAGE = (
+    *(OSError, ArithmeticError, AttributeError, KeyError, RuntimeError, TypeError, ValueError),
+    SafetensorError,
+)
+LAYERS = ("layers", "num_hidden_layers", "num_layers", "n_layer", "n_layers", "decoder_layers")
 
 
 class PairHead(nn.Module):
@@ -139,15 +146,41 @@ def _opened(folder: Path, note: Mapping[str, Any], model: Denoiser) -> Any:
     try:
         stamp = (folder / WEIGHTS).stat().st_mtime_ns
         return _read(folder, note["kind"], json.dumps(note["sizes"]), str(model.device), stamp)
-    except (OSError, RuntimeError, TypeError, ValueError, KeyError, SafetensorError) as error:
-        raise InputError(f"the head in {folder} is damaged: {error}") from error
+    except DAMAGE as error:
+        raise InputError(f"the head in {folder} is damaged: {str(error)[:300]}") from error
+
+
+def _check(folder: Path, kind: str, sizes: dict[str, Any]) -> None:
+    """Raises TypeError unless a head of these sizes has the tensors that the file holds.
+
+    Nothing is allocated: its header alone is read, and the head is built without memory. A head of
+    millions of layers would take long even so; each layer has tensors, so there are no more layers.
+    """
+    with safe_open(folder / WEIGHTS, framework="pt") as file:
+        kept = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
+    if _most_layers(sizes) > len(kept):
+        raise TypeError(f"{NOTE} tells of more layers than {WEIGHTS} has tensors")
+    with torch.device("meta"):
+        wanted = {name: list(of.shape) for name, of in KINDS[kind](**sizes).named_parameters()}
+    if wanted != kept:
+        name = next(n for n in sorted({*wanted, *kept}) if wanted.get(n) != kept.get(n))
+        raise TypeError(
+            f"its weights are not those of such a head: {name} is {kept.get(name, 'not there')}, "
+            f"and by {NOTE} {wanted.get(name, 'not there')}"
+        )
+
+
+def _most_layers(sizes: Any) -> int:
+    """The greatest number of layers in a tree of plain values."""
+    if not isinstance(sizes, dict):
+        return 0
+    own = [v for k, v in sizes.items() if k in LAYERS and isinstance(v, int)]
+    return max([0, *own, *map(_most_layers, sizes.values())])
 
 
 @lru_cache(maxsize=4)  # a batch opens a run for every prompt; weights that are frozen can be shared
 def _read(folder: Path, kind: str, sizes: str, device: str, stamp: int) -> Any:
+    _check(folder, kind, json.loads(sizes))
     head = KINDS[kind](**json.loads(sizes))
-    weights = load_file(folder / WEIGHTS)
-    head.load_state_dict(weights, strict=False)  # what is tied is kept once
-    if weights.keys() != dict(head.named_parameters()).keys():
-        raise TypeError("its weights are not those of such a head")
+    head.load_state_dict(load_file(folder / WEIGHTS), strict=False)  # what is tied is kept once
     return head.float().eval().requires_grad_(False).to(device)
