@@ -40,14 +40,14 @@ BATCHES = (1, 8)
 WARM, MOST = 3, 5.0  # turns that are not counted; per cent
 
 
-def opened(shape: str, device: torch.device) -> tuple[Denoiser, PairHead]:
-    """A model of this shape, and a predictor for it."""
+def opened(shape: str, device: torch.device, inner: int) -> tuple[Denoiser, PairHead]:
+    """A model of this shape, and a predictor for it; `inner` is the inner width of an own one."""
     if shape == "tiny":
         model = load("tiny", device=str(device))
         try:
             return model, open_head("demask", model)
         except InputError:  # how good it is does not matter here
-            return model, PairHead(256).to(device)
+            return model, PairHead(256, inner=inner).to(device)
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
     net = network({"llada-8b": "8b", "toy": "toy"}[shape], device, dtype)
     config = net.config
@@ -63,7 +63,8 @@ def opened(shape: str, device: torch.device) -> tuple[Denoiser, PairHead]:
         network=net,
         vocabulary=cast(Any, None),
     )
-    return made, PairHead(config.hidden_size).to(device).eval().requires_grad_(False)
+    head = PairHead(config.hidden_size, inner=inner).to(device)
+    return made, head.eval().requires_grad_(False)
 
 
 def measured(model: Denoiser, head: PairHead, batch: int, shape: str, turns: int) -> dict[str, Any]:
@@ -124,7 +125,7 @@ def gates(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 def main() -> int:
     options, load_before = parse(), os.getloadavg()[0]
     device = torch.device(options.device)
-    model, head = opened(options.shape, device)
+    model, head = opened(options.shape, device, options.inner)
     rows = [measured(model, head, batch, options.shape, options.turns) for batch in BATCHES]
     mine = {
         "shape": options.shape,
@@ -133,7 +134,7 @@ def main() -> int:
         "commit": options.commit or results_file.commit(),
         "threads": torch.get_num_threads(),
         "load_before": load_before,  # of other work: 0 on a quiet machine
-        "parameters of the predictor": sum(weight.numel() for weight in head.parameters()),
+        "predictor": {**head.sizes, "parameters": sum(w.numel() for w in head.parameters())},
         "rows": rows,
     }
     path = results_file.RESULTS / f"{NAME}.json"
@@ -151,6 +152,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--shape", choices=("tiny", "llada-8b"), default="tiny")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 ...")
+    parser.add_argument("--inner", type=int, default=512, help="inner width of a random predictor")
     parser.add_argument("--turns", type=int, default=60, help="of forward and predictor, a batch")
     parser.add_argument("--commit", default="", help="for a machine without the history")
     return parser.parse_args()
