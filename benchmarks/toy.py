@@ -43,6 +43,7 @@ def lesson_of(options: argparse.Namespace, device: torch.device, steps: int) -> 
     seeds = list(range(options.first, options.first + options.seeds))
     order = [chain.order_of(seed, name == "shuffled") for name in options.orders for seed in seeds]
     recipe = Recipe(steps=steps, batch=options.batch, lr=options.lr, seed=options.first)
+    recipe = dataclasses.replace(recipe, weight_decay=options.weight_decay)
     width = options.width
     shape = Shape(options.symbols, width=width, heads=options.heads, inner=3 * width)
     return Lesson(shape, recipe, seeds * len(options.orders), torch.stack(order), device)
@@ -211,7 +212,7 @@ def rows_of(folder: Path, chains: int) -> list[dict[str, Any]]:
 
 def gates_of(table: dict[str, Any], floor: float) -> list[dict[str, Any]]:
     gates = []
-    for name in ORDERS:
+    for name in [name for name in ORDERS if f"{name}, all" in table]:
         every, near = table[f"{name}, all"], table.get(f"{name}, converged", {"seeds": 0})
         says = f"converged models (loss within {CONVERGED} of {floor:.4f}), {name} order"
         target = f"all of {every['seeds']}"
@@ -274,6 +275,7 @@ def main() -> int:
     one.add_argument("--steps", type=int, default=20_000)
     one.add_argument("--batch", type=int, default=128, help="chains a model and step")
     one.add_argument("--lr", type=float, default=1e-2)
+    one.add_argument("--weight-decay", type=float, default=Recipe.weight_decay)
     one.add_argument("--limit", type=float, default=0, help="seconds; fewer steps if need be")
     one.add_argument("--replay", action="store_true", help="each step as one CUDA graph")
     one.set_defaults(command=training)
