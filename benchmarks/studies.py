@@ -2,7 +2,8 @@
 
     python -m benchmarks.studies [--only jsd_order] [--set n=20] [--device cuda] [--images]
 
-Rows are kept in runs/benchmarks/NAME, so that a run that was stopped goes on. `jsd_order` is also
+Rows are kept in runs/benchmarks/NAME, so that a run that was stopped goes on; with `--rows`
+nothing else is made, and the tables may be made from that folder elsewhere. `jsd_order` is also
 done twice on eight prompts, once interrupted: its tables must be the same to the last byte.
 """
 
@@ -22,16 +23,25 @@ import torch
 
 from benchmarks import results_file
 from dlmviz import knobs
-from dlmviz.studies import STUDIES, find, report
+from dlmviz.studies import STUDIES, find, journal, report
 from dlmviz.studies.command import loader
 from dlmviz.studies.report import Found
-from dlmviz.studies.run import Watch, run
+from dlmviz.studies.run import Watch, begun, run
 from dlmviz.studies.shares import run_shared
 from dlmviz.studies.study import Study
 
-PUBLISHED: Mapping[str, Mapping[str, Any]] = {"frontier": {"n": 100}, "segments": {"n": 100}}
+PUBLISHED: Mapping[str, Mapping[str, Any]] = {
+    "frontier": {"tasks": "trivia/bundle, lists, puzzles, stories, pairs, words, mrf"},
+    "segments": {"n": 100},
+    "group_error": {"n": 100},
+    "dependence": {"n": 100},
+    "predicted": {"n": 40},
+    "broken_pairs": {"n": 500},
+    "slack": {"n": 60},
+}
 FOLDER = Path("runs") / "benchmarks"
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
+MADE = "made.json"  # in a study's folder
 ROWS = 500  # of a table in a result file; longer ones are in the study's folder as CSV
 MINUTES = 5  # that jsd_order may take for 200 bundles on two cores
 
@@ -44,9 +54,13 @@ def main() -> int:
         study = find(name)
         given = dict(PUBLISHED.get(name, {})) | dict(pair.split("=", 1) for pair in options.set)
         settings = knobs.chosen(study.settings, given, name)
-        told, seconds = measured(study, settings, FOLDER / name, load, options)
+        made = measured(study, settings, FOLDER / name, load, options)
+        if options.rows:
+            continue
+        told = report.write(study, settings, FOLDER / name)
+        seconds = made["seconds"]
         gates = of_jsd_order(study, settings, seconds, load) if name == "jsd_order" else []
-        results_file.write(f"study_{name}", gates, data(study, settings, told, seconds))
+        results_file.write(f"study_{name}", gates, data(study, settings, told, made))
         print(f"{name}: {seconds:.0f} s. {told.verdict}", flush=True)
         missed += sum(not gate["pass"] for gate in gates)
         if options.images:
@@ -56,28 +70,37 @@ def main() -> int:
 
 def measured(
     study: Study, settings: Any, folder: Path, load: Any, options: argparse.Namespace
-) -> tuple[Found, float]:
-    """What was found, and the seconds of all sittings it took, loading included."""
-    clock = folder / "seconds.json"
-    before = json.loads(clock.read_text()) if clock.exists() else 0.0
+) -> dict[str, Any]:
+    """Where the rows were made, and in how many seconds of all sittings, loading included."""
+    clock = folder / MADE
+    before = json.loads(clock.read_text()) if clock.exists() else {"seconds": 0.0}
+    here = {
+        "machine": results_file.machine(),
+        "versions": results_file.versions(),
+        "device": options.device or ("cuda" if torch.cuda.is_available() else "cpu"),
+        "processes": options.workers,
+        "threads": torch.get_num_threads(),
+    }
     began = time.monotonic()
 
     def told(done: int, total: int) -> None:
         print(f"\r{study.name}: {done} of {total}", end="", file=sys.stderr, flush=True)
-        clock.write_text(json.dumps(before + time.monotonic() - began))
+        seconds = before["seconds"] + time.monotonic() - began
+        clock.write_text(json.dumps(here | {"seconds": round(seconds, 1)}, indent=1) + "\n")
 
-    if options.workers > 1:
+    if {unit.key for unit in study.units(settings)} <= journal.entries(folder).keys():
+        begun(study, settings, folder, options.batch)  # all is there, made elsewhere perhaps
+    elif options.workers > 1:
         shared = (options.device, options.workers, Watch(told), options.batch)
         run_shared(study, settings, folder, *shared)
     else:
         run(study, settings, folder, load, Watch(told), options.batch)
-    found = report.write(study, settings, folder)
-    seconds = before + time.monotonic() - began
     print(file=sys.stderr)
-    return found, seconds
+    found: dict[str, Any] = json.loads(clock.read_text())
+    return found
 
 
-def data(study: Study, settings: Any, told: Found, seconds: float) -> dict[str, Any]:
+def data(study: Study, settings: Any, told: Found, made: Mapping[str, Any]) -> dict[str, Any]:
     """What a result file keeps: verdict, settings and the tables that are not too long."""
     short = {name: table for name, table in told.tables.items() if len(table) <= ROWS}
     return {
@@ -85,9 +108,7 @@ def data(study: Study, settings: Any, told: Found, seconds: float) -> dict[str, 
         "claim": study.claim,
         "verdict": told.verdict,
         "settings": dataclasses.asdict(settings),
-        "device": "cuda" if torch.cuda.is_available() else "cpu",
-        "threads": torch.get_num_threads(),
-        "seconds": round(seconds, 1),
+        "made": made,
         "measured": told.units,
         "problems": list(told.problems),
         "tables": {
@@ -151,6 +172,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--device", help="cpu, cuda; default: a GPU if there is one")
     parser.add_argument("--batch", type=int, default=8, help="runs that share a forward")
     parser.add_argument("--workers", type=int, default=1, help="processes that share the runs")
+    parser.add_argument("--rows", action="store_true", help="decode and measure only")
     parser.add_argument("--images", action="store_true", help="pictures for the docs, too")
     return parser.parse_args()
 
