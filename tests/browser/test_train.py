@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,15 @@ def test_a_predictor_is_trained_and_decodes_with_its_arcs_and_its_budget(visit: 
     assert page.is_visible(".di-outcome [data-verdict]")
     for width in (390, 1440):
         assert visit.overflow(width) == 0
+    page.click(".di-try[data-try=compare]")  # lane A by confidence, lane B with the predictor
+    page.wait_for_selector(".cp-note >> text=lane B is demask")
+    said = page.locator(".cp-card .cp-said b").all_inner_texts()
+    assert said[0] == "fast_dllm"
+    assert re.fullmatch(r"demask · head [0-9a-f]{8}", said[1])  # no page needs to show where it is
+    assert page.input_value("#cp-prompt") != ""
+    page.click(".cp-go")
+    page.wait_for_selector("text=Done. All lanes are in the Library.", timeout=WAIT)
+    page.click(".lib-tabs >> text=Train")
     page.click(".di-try[data-try=inspect]")
     page.wait_for_selector("#samplers input[value=demask]:checked", timeout=30_000)
     folder = page.locator(HEAD).input_value()

@@ -64,10 +64,13 @@ async function bring(view, name) {
 
 /** What tells a lane from another one: its rule with what was changed, model and adapter. */
 export function named(spec, adapters = []) {
-  const knobs = Object.entries(spec.params).map(([name, value]) => ` · ${name} ${typeof value === "number" ? decimal(value) : value}`).join("");
+  const knobs = Object.entries(spec.params).map(([name, value]) => ` · ${name} ${typeof value === "number" ? decimal(value) : leaf(value)}`).join("");
   const adapter = spec.adapter ? ` + ${adapterOf(spec.adapter, adapters)}` : "";
   return { rule: `${spec.sampler}${knobs}`, model: `${spec.model}${adapter}` };
 }
+
+/** Of a folder its name alone. */
+const leaf = (value) => (typeof value === "string" ? value.split(/[\\/]/).filter(Boolean).at(-1) ?? "" : value);
 
 const adapterOf = (folder, adapters) => adapters.find((one) => one.folder === folder)?.title.split(" · ")[0] ?? folder.split(/[\\/]/).at(-1);
 

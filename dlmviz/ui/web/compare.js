@@ -7,6 +7,7 @@ import { makeDifference } from "./compare-diff.js";
 import { makeSettings } from "./compare-form.js";
 import { makeStage } from "./compare-lanes.js";
 import { address, go, keepAddress, left, linkTo } from "./compare-link.js";
+import { pair } from "./compare-pair.js";
 import { makeTable } from "./compare-table.js";
 import { el } from "./dom.js";
 import { Run } from "./run.js";
@@ -129,7 +130,7 @@ async function fill(page, ids) {
   if (lost.length) page.say(say(lost.length === ids.length ? "compare.lost.all" : "compare.lost", { runs: lost.map((id) => `“${id.slice(0, 64)}”`).join(", ") }), true);
 }
 
-/** What another page sent: a run {id}, or a model with an adapter beside its base. */
+/** What another page sent: a run {id}, a sampler with its head, or a model with an adapter. */
 async function take(page, given) {
   const told = await page.form.fill();
   if (!told || page.decoding) return;
@@ -147,12 +148,7 @@ async function take(page, given) {
   } else {
     page.touched = true;
     page.lanes = [];
-    const adapter = (await page.form.fill(true)).adapters.find(({ id }) => id === given.adapter);
-    const spec = { ...told.spec, model: given.model, sampler: "fast_dllm", ...Object.fromEntries(["prompt", "gen_length", "block_length"].filter((name) => given[name]).map((name) => [name, given[name]])) };
-    for (const folder of [null, adapter?.folder ?? null]) add(page, { ...spec, adapter: folder });
-    page.form.share(spec);
-    page.example = given.example ? { ...given.example, prompt: given.prompt } : null;
-    page.say(adapter ? say("compare.ready") : say("compare.adapter.lost"), !adapter);
+    await pair(page, told.spec, given);
   }
   page.draw();
   address(page);

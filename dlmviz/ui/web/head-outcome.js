@@ -44,11 +44,12 @@ function card(kind, { head, model, task, states, texts, parameters }) {
   if (!head) return el("p", {}, say("train.lost"));
   const facts = [["model", model], ["states", states], ["texts", texts], ["parameters", parameters], ["folder", head]].filter(([, value]) => value !== undefined && value !== "");
   const command = `dlmviz decode --model ${shell(model)} --sampler ${kind} --param head=${shell(head)} --prompt …`;
+  const attempt = (name, which) => el("button", { type: "button", className: `di-button di-try ${name === "compare" ? "di-strong" : ""}`, "data-try": name,
+    onclick: () => tryOut(name, { ...which, sampler: kind, model, task }) }, say(`distil.try.${name}`));
   return el("section", { className: "di-card", "aria-label": say("train.head") }, el("h4", {}, say("train.head")),
     el("dl", { className: "di-facts" }, ...facts.map(([name, value]) => el("div", {}, el("dt", {}, say(`train.head.${name}`)), el("dd", { dir: "auto" }, typeof value === "number" ? value.toLocaleString(locale) : value)))),
     el("code", { className: "di-command" }, command),
-    el("div", { className: "di-row" }, el("button", { type: "button", className: "di-button di-strong di-try", "data-try": "inspect",
-      onclick: () => tryOut("inspect", { head: identity(head), sampler: kind, model, task }) }, say("distil.try.inspect"))));
+    el("div", { className: "di-row" }, attempt("compare", { head }), attempt("inspect", { head: identity(head) })));
 }
 
 const identity = (folder) => folder.split(/[\\/]/).at(-1);
