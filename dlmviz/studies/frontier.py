@@ -40,8 +40,10 @@ GRIDS: Mapping[str, tuple[str, ...]] = {
             "variant=direct tau_max=0.5",
         ),
     ),
-    "demask": tuple(
-        f"tau={tau} gamma={gamma}" for gamma in (0.3, 0.7, 0.9) for tau in (0.05, 0.1, 0.2, 0.5, 1)
+    "demask": (
+        *(f"tau={tau} gamma=0.3" for tau in (0.05, 0.1, 0.2, 0.5, 1, 2)),
+        *(f"tau={tau} gamma=0.5" for tau in (0.1, 0.2, 0.5, 1, 2)),
+        *(f"tau={tau} gamma=0.7" for tau in (0.2, 0.5, 1, 2)),
     ),
     "codila": (
         *(f"schedule=static piece={piece}" for piece in (2, 4, 8)),
