@@ -10,9 +10,11 @@ import torch
 import dlmviz
 from dlmviz.models.exact import exact_model
 from dlmviz.studies import chain_rule, slack
+from dlmviz.studies.run import rows_of, run
 from dlmviz.studies.slack import ALL, BY_SIZE, STUDY, Settings
 from dlmviz.studies.study import Unit
 from dlmviz.types import InputError, RunSpec
+from tests.toy import Toy
 
 XOR = exact_model({f"{a} {b} {'ab'[(a == 'b') != (b == 'b')]}": 1 for a in "ab" for b in "ab"})
 COPY = exact_model({"a a a": 1, "b b b": 1, "c c c": 1, "d d d": 1})
@@ -118,6 +120,18 @@ def test_a_chosen_set_is_no_larger_than_what_was_committed() -> None:
 def test_a_budget_that_commits_one_at_a_time_chose_no_set() -> None:
     with pytest.raises(InputError, match="tried commits two positions that are masked and not"):
         STUDY.measure(Unit("u", RunSpec()), budgeted(XOR, k=1), XOR)
+
+
+@pytest.mark.usefixtures("toy_heads")
+def test_a_run_of_demask_as_the_study_keeps_it_has_chosen_sets(tmp_path) -> None:
+    """Signals and confidences are kept, by which a step's group is known and ordered."""
+    how = {"gen_length": 16, "block_length": 16, "sampler": "demask", "params": {"tau": 1000.0}}
+    unit = Unit("u", RunSpec(prompt="the", model="toy", **how), arm="demask")
+    study = dataclasses.replace(STUDY, units=lambda settings: [unit])
+    assert run(study, Settings(), tmp_path, lambda name, adapter: Toy())
+    rows, problems = rows_of(tmp_path)
+    assert [one.problem for one in problems] == []
+    assert {row["sets"] for row in rows} == {"random", "chosen"}
 
 
 def test_kinds_of_sets_and_arms_have_lines_of_their_own() -> None:

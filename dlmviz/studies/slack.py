@@ -191,7 +191,7 @@ def verdict(tables: Tables) -> str:
             for line in lines.to_dict("records")
         )
         told.append(f"{sets} sets where {arm} wrote: {sizes}")
-    return f"{said}: slack is below {BROKEN} for, by size of the set, {'. '.join(told)}."
+    return f"{said}: slack is below {BROKEN} for, by size of the set, {' | '.join(told)}."
 
 
 STUDY = Study(
@@ -208,5 +208,4 @@ STUDY = Study(
     figures=figure.figures,
     verdict=verdict,
     forwards=True,
-    keep=0,
 )
