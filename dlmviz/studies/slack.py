@@ -28,7 +28,7 @@ from dlmviz.types import Denoiser, InputError, Trace, knob
 SIZES = (1, 2, 4, 8)  # of the set
 TARGETS = 16  # positions that are looked at for each set
 DRAWS = 8  # of what is revealed
-TRIES = 6  # steps of a run
+TRIES = 6  # steps of a run; all where a budget chose, which seldom leaves two open ones to a step
 CERTAIN = 0.01  # entropy that counts as none [nats]
 BROKEN = -0.01  # a slack below this is no rounding
 BY_SIZE, ALL = "By size of the set", "Slack of every position"
@@ -42,7 +42,7 @@ class Settings:
 
     model: str = knob("tiny", help="tiny, tiny-early, a folder or a hub id")
     tasks: str = knob("mrf, puzzles, pairs", help="tasks, with commas")
-    arms: str = knob("random; demask", help="samplers with their knobs, with semicolons")
+    arms: str = knob("random; demask tau=0.5", help="samplers with their knobs, with semicolons")
     n: int = knob(10, 1, 2000, "prompts a task")
 
 
@@ -96,7 +96,8 @@ def _state(
     """
     budget = any(BUDGET in record.signals for record in trace.steps)
     steps = [s for s, record in enumerate(trace.steps) if len(record.positions) > 1 or not budget]
-    for at in choice.permutation(steps)[:TRIES].tolist():
+    tries = choice.permutation(steps)[: None if budget else TRIES]
+    for at in tries.tolist():
         canvas = torch.from_numpy(trace.canvas_at(at).astype(np.int64)).to(device)
         masked = (canvas == trace.mask_id).nonzero()[:, 0]
         if len(masked) > 1:
