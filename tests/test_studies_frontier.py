@@ -150,6 +150,15 @@ def test_a_run_without_its_example_cannot_be_graded() -> None:
         STUDY.measure(Unit("a", run.spec), run, None)
 
 
+def test_an_arm_is_named_by_the_name_of_its_folder_and_two_of_one_name_are_refused() -> None:
+    first, second = arms.parse("demask head=/here/one tau=0.2; demask head=there/two")
+    assert (first.name, second.name) == ("demask, head one, tau 0.2", "demask, head two")
+    assert first.params["head"] == "/here/one"
+    assert len(arms.parse("demask head=/here/one; demask head=/here/one")) == 1
+    with pytest.raises(InputError, match="two arms are both called 'demask, head one'"):
+        arms.parse("demask head=/here/one; demask head=/there/one")
+
+
 @pytest.mark.parametrize("text", ["llada steps", "lada", "llada steps=x", "", " ; "])
 def test_an_arm_that_makes_no_sense_is_refused(text: str) -> None:
     with pytest.raises(InputError):

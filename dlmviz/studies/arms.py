@@ -41,7 +41,10 @@ def parse(text: str) -> list[Arm]:
                 )
             params[knob] = value
         arm = Arm(name, plain(params, make(name, params)))
-        found[arm.name] = arm
+        if found.setdefault(arm.name, arm) != arm:
+            raise InputError(
+                f"two arms are both called {arm.name!r}: their folders have one name; rename one"
+            )
     if not found:
         raise InputError(f"arms name no sampler: got {text!r}; try llada; fast_dllm tau=0.9")
     return list(found.values())

@@ -82,8 +82,15 @@ def begun(study: Study, settings: Any, folder: Path, batch: int) -> None:
 
 
 def arm_of(spec: RunSpec) -> str:
-    """The sampler and the knobs that were given, as words: "fast_dllm, tau 0.7"."""
-    return ", ".join([spec.sampler, *(f"{name} {value}" for name, value in spec.params.items())])
+    """The sampler and the knobs that were given, as words: "fast_dllm, tau 0.7".
+
+    Of a folder its name alone: where it lies on this machine says nothing elsewhere.
+    """
+    words = {
+        name: Path(value).name or value if isinstance(value, str) else value
+        for name, value in spec.params.items()
+    }
+    return ", ".join([spec.sampler, *(f"{name} {value}" for name, value in words.items())])
 
 
 def rows_of(folder: Path) -> tuple[list[Row], list[Entry]]:
