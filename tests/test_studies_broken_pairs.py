@@ -84,7 +84,7 @@ def test_without_a_local_model_independent_writing_is_still_measured(tmp_path: P
 
 @pytest.mark.skipif(not (BUNDLED / "tiny-codila").is_dir(), reason="no tiny-codila came along yet")
 def test_the_local_model_that_came_along_breaks_fewer_pairs(tmp_path: Path) -> None:
-    few = Settings(n=12)
+    few = Settings(n=6)
     assert run(STUDY, few, tmp_path, loader("cpu"))
     made, problems = rows_of(tmp_path)
     assert problems == []
