@@ -46,8 +46,8 @@ GRIDS: Mapping[str, tuple[str, ...]] = {
         *(f"tau={tau} gamma=0.7" for tau in (0.2, 0.5, 1, 2)),
     ),
     "codila": (
-        *(f"schedule=static piece={piece}" for piece in (2, 4, 8)),
-        *(f"schedule=dynamic piece=8 tau={tau}" for tau in (0.02, 0.05, 0.1, 0.2, 0.5)),
+        *(f"schedule=static piece={piece}" for piece in (2, 4, 8, 16)),
+        *(f"schedule=dynamic piece=8 tau={tau}" for tau in (0.02, 0.05, 0.1, 0.2, 0.5, 1)),
         *(f"schedule=verify piece=8 threshold={least}" for least in (0.9, 0.7, 0.5)),
     ),
     "psd": ("tau=0.9", "tau=0.8", "tau=0.7", "tau=0.6", "tau=0.5"),
