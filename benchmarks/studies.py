@@ -75,10 +75,10 @@ def main() -> int:
 def measured(
     study: Study, settings: Any, folder: Path, load: Any, options: argparse.Namespace
 ) -> dict[str, Any]:
-    """Where the rows were made, and in how many seconds of all sittings, loading included."""
+    """Where the rows were made: seconds in all, and the sittings, loading included."""
     clock = folder / MADE
-    before = json.loads(clock.read_text()) if clock.exists() else {"seconds": 0.0}
-    here = {
+    before = json.loads(clock.read_text())["sittings"] if clock.exists() else []
+    here: dict[str, Any] = {
         "machine": results_file.machine(),
         "versions": results_file.versions(),
         "device": options.device or ("cuda" if torch.cuda.is_available() else "cpu"),
@@ -89,8 +89,9 @@ def measured(
 
     def told(done: int, total: int) -> None:
         print(f"\r{study.name}: {done} of {total}", end="", file=sys.stderr, flush=True)
-        seconds = before["seconds"] + time.monotonic() - began
-        clock.write_text(json.dumps(here | {"seconds": round(seconds, 1)}, indent=1) + "\n")
+        sittings = [*before, here | {"seconds": round(time.monotonic() - began, 1)}]
+        seconds = round(sum(one["seconds"] for one in sittings), 1)
+        clock.write_text(json.dumps({"seconds": seconds, "sittings": sittings}, indent=1) + "\n")
 
     if {unit.key for unit in study.units(settings)} <= journal.entries(folder).keys():
         begun(study, settings, folder, options.batch)  # all is there, made elsewhere perhaps
