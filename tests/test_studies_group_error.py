@@ -158,8 +158,11 @@ def test_what_a_local_model_wrote_is_not_ranked_among_what_was_written_apart() -
     made = study.tables(rows, study.Settings())
     told = study.verdict(made)
     assert "fewest first: slow 1.00. " in told
-    assert "local does not write tokens apart, which would lose 4.00 bits a run; what it" in told
-    assert "wrote has 2.50 bits a run more under the model's own chain rule" in told
+    assert "local does not write tokens apart, which would lose 4.00 bits a run; under the" in told
+    assert "wrote is 2.50 bits a run more likely than by its marginals" in told
+    worse = [row | {"overstated": 1.0} if row["arm"] == "local" else row for row in rows]
+    told = study.verdict(study.tables(worse, study.Settings()))
+    assert "1.00 bits a run less likely than by its marginals" in told
     assert [line.name for line in study.figures(made)["Bits a run"].data] == ["slow"]
 
 

@@ -218,13 +218,16 @@ def _budgets(runs: pd.DataFrame) -> str:
 
 def _local(runs: pd.DataFrame) -> str:
     """What tokens are to each other that were not drawn from the marginals."""
-    return "".join(
-        f" {line['arm']} does not write tokens apart, which would lose {shown(line['lost'])} bits "
-        f"a run; what it wrote has {shown(-line['overstated'])} bits a run more under the model's "
-        "own chain rule than by its marginals."
-        for line in runs.to_dict("records")
-        if line["sampler"] in LOCAL
-    )
+    told = []
+    for line in (line for line in runs.to_dict("records") if line["sampler"] in LOCAL):
+        bits = shown(abs(line["overstated"]))
+        way = "less" if line["overstated"] > 0 else "more"
+        told.append(
+            f" {line['arm']} does not write tokens apart, which would lose {shown(line['lost'])} "
+            f"bits a run; under the model's own chain rule what it wrote is {bits} bits a run "
+            f"{way} likely than by its marginals."
+        )
+    return "".join(told)
 
 
 STUDY = Study(
