@@ -36,6 +36,7 @@ ALIKE, WIDTH = ("fast_dllm", "slow_fast"), 32
 COMMAND = (
     "python -m benchmarks.distill 'tiny*/all/* looks*' --steps 1000; python -m benchmarks.distill "
     "'tiny/pairs/*' 'tiny-early/mrf/four looks' --steps 3000 --batch 32 --scorers fast_dllm; "
+    "python -m benchmarks.distill 'tiny-early/lists/four looks*' --steps 1000; "
     "python -m benchmarks.distill --table"
 )
 ROWS, TRAINED = "rows.jsonl.gz", "trained.jsonl"

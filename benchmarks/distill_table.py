@@ -19,7 +19,7 @@ SINGLE = ("words", "pairs", "mrf")  # one block: slow_fast is fast_dllm there, a
 MADE = (
     "first prompts and the fresh ones of the bases: 2 x NVIDIA H200, TF32; the chosen student's "
     "fresh prompts: float32 on a CPU. Students of all tasks: 1,000 steps of 64 rows; scored "
-    "students of one task: 3,000 steps of 32 rows, but tiny-early/lists (1,000 of 64). Students "
+    "students of one task: 3,000 steps of 32 rows, but of lists (1,000 of 64). Students "
     "without arms were trained but not scored"
 )
 COLUMNS = "tau, accuracy %, nfe, tpf | base tau, accuracy %, nfe | base nfe / nfe [95 % interval]"
