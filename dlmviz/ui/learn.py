@@ -84,8 +84,8 @@ LESSONS = (
     ),
     Lesson(
         "learned",
-        ("26-demask-capital",),
-        ("over", "end:0"),
+        ("26-demask-capital", "28-codila-capital"),
+        ("over", "end:0", "end:1"),
         "https://arxiv.org/abs/2604.02560",
         1,
         "card depend",

@@ -118,16 +118,21 @@ ENGLISH: dict[str, Any] = {
             "Measuring all pairs would cost many looks. A small network has learned to predict D "
             "from what the model has in mind anyway. The rule: take the surest tokens, as long as "
             "their D adds up to no more than a budget, here 0.1.",
+            "Another way out: let a second, tiny model write eight tokens at a time from left to "
+            "right. It reads what the first one thinks of them, and makes them fit each other.",
         ],
+        "runs": ["Within a budget", "In pieces of eight"],
         "asks": [
             "At step 1 two grey blocks of the sentence are left. Point at one: “over budget”.",
             "Go on ([→]) until both are written.",
+            "Change to the pieces of eight and go to the end: which piece came last?",
         ],
-        "seen": "The arc between the two was the warning; one after the other, they fit.",
+        "seen": "The arc between the two was the warning; one after the other, they fit. In the "
+        "pieces, country and capital came at one step, and fit as well.",
         "question": "Why may thirty tokens be written at step 1, and these two may not?",
         "answer": "The others stay what they are, whatever the country is: their D is next to "
         "nothing. Country and capital settle each other.",
-        "paper": "DEMASK, arXiv 2604.02560: the budget and its bound. We trained the network.",
+        "paper": "DEMASK, arXiv 2604.02560, and CoDiLA, 2603.20216. Both small parts are our own.",
     },
     "training": {
         "title": "What training changes",
@@ -135,8 +140,9 @@ ENGLISH: dict[str, Any] = {
             "The same small Sudoku and the same rule (80 % sure is enough), but two models: one "
             "was stopped early in its training, the other is bigger and was trained longer.",
             "Measured on 500 puzzles, at 70 %: the early model gets 63.8 % right, the other "
-            "99.4 %. A rule that trusts confidence is as good as the confidence. (Distillation, "
-            "which trains a model to need fewer steps, is not shown: we have not measured it yet.)",
+            "99.4 %. A rule that trusts confidence is as good as the confidence. (Distillation "
+            "trains a model to need fewer steps: on questions like that of the capital, ours "
+            "needs 1.34 times fewer and is right as often. The tab Train does it.)",
         ],
         "runs": ["The early model", "The full model"],
         "asks": [

@@ -117,16 +117,21 @@ GERMAN: dict[str, Any] = {
             "Alle Paare zu messen wäre teuer. Ein kleines Netz hat gelernt, D aus dem "
             "vorherzusagen, was das Modell ohnehin im Sinn hat. Die Regel: Nimm die sichersten "
             "Tokens, solange ihr D zusammen in einem Budget bleibt, hier 0,1.",
+            "Ein anderer Ausweg: Ein zweites, winziges Modell schreibt acht Tokens auf einmal von "
+            "links nach rechts. Es liest, was das erste von ihnen hält, und macht sie passend.",
         ],
+        "runs": ["Mit Budget", "In Achterstücken"],
         "asks": [
             "Bei Schritt 1 bleiben im Satz zwei graue Blöcke. Zeige auf einen: „over budget“.",
             "Geh weiter ([→]), bis beide dastehen.",
+            "Wechsle zu den Achterstücken und geh ans Ende: Welches Stück kam zuletzt?",
         ],
-        "seen": "Der Bogen zwischen den beiden war die Warnung; nacheinander passen sie zusammen.",
+        "seen": "Der Bogen zwischen den beiden war die Warnung; nacheinander passen sie zusammen. "
+        "In den Stücken kamen Land und Hauptstadt im selben Schritt und passen auch.",
         "question": "Warum dürfen bei Schritt 1 dreißig Tokens zugleich kommen, diese zwei nicht?",
         "answer": "Die anderen bleiben, was sie sind, welches Land es auch wird: Ihr D ist fast "
         "nichts. Land und Hauptstadt legen einander fest.",
-        "paper": "DEMASK, arXiv 2604.02560: das Budget und seine Schranke. Das Netz ist von uns.",
+        "paper": "DEMASK, arXiv 2604.02560, und CoDiLA, 2603.20216. Beide Teile sind von uns.",
     },
     "training": {
         "title": "Was Training verändert",
@@ -134,8 +139,9 @@ GERMAN: dict[str, Any] = {
             "Dasselbe kleine Sudoku und dieselbe Regel (80 % sicher genügt), aber zwei Modelle: "
             "eins wurde früh angehalten, das andere ist größer und lernte länger.",
             "Gemessen an 500 Rätseln, bei 70 %: Das frühe Modell löst 63,8 %, das andere 99,4 %. "
-            "Eine Regel, die auf Sicherheit baut, ist so gut wie die Sicherheit. (Destillation, "
-            "die ein Modell lehrt, weniger Schritte zu brauchen, fehlt: noch nicht gemessen.)",
+            "Eine Regel, die auf Sicherheit baut, ist so gut wie die Sicherheit. (Destillation "
+            "lehrt ein Modell, weniger Schritte zu brauchen: Bei Fragen wie der nach der "
+            "Hauptstadt braucht unseres 1,34-mal weniger und liegt so oft richtig. Das tut Train.)",
         ],
         "runs": ["Das frühe Modell", "Das volle Modell"],
         "asks": [
