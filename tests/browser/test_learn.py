@@ -26,6 +26,7 @@ FOUR = "The same question, four tokens a step"
 ONE = "A country and its capital, one token a step"
 SLOW = "Slow and fast tokens, found anew at the entry of every block"
 LEARNED = "A country and its capital within a budget of predicted influence"
+PIECES = "A country and its capital, written in pieces of eight"
 GRAPH = "A country and its capital from the attention graph"
 EARLY = "The same Sudoku on a model that was stopped early"
 FULL = "A Sudoku, committed when the model is 80 % sure"
@@ -104,6 +105,11 @@ def test_the_tour_is_done_by_keyboard_and_each_part_only_by_its_action(visit: Vi
     assert "over budget" in visit.page.inner_text(".dv-why")
     assert "a trained predictor says" in visit.page.inner_text(".dv-depend")
     visit.press("End")
+    assert not done(visit)
+    visit.page.click(".dv-choice >> nth=1")
+    at(visit, PIECES)
+    visit.press("End")
+    assert visit.page.locator(".dv-bracket").count() > 0
     assert done(visit)
     following(visit, EARLY)
     visit.press("End")
