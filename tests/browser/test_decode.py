@@ -12,6 +12,7 @@ BUILT_IN = ROOT / "assets" / "tiny-llada"
 LIVE = "document.querySelector('.dv-root').dataset.live === '%s'"
 STEPS = "+document.querySelector('.dv-canvas').dataset.steps"
 # in the page: on a busy machine a click from outside may come when all has been written
+STOP_FROM = f"{LIVE % 'true'} && {STEPS} >= %d && (document.querySelector('#stop').click(), true)"
 JUMP_LATER = """count => new Promise((done) => {
   const { dataset } = document.querySelector(".dv-canvas");
   const jump = [...document.querySelectorAll(".dv-jump")]
@@ -79,8 +80,7 @@ def test_stop_ends_the_run_and_frees_the_place(visit: Visit) -> None:
     page.wait_for_function("document.querySelector('#ask textarea').value.length > 5")
     page.get_by_label("llada", exact=True).check()
     page.click("#decode")
-    page.wait_for_function(f"{LIVE % 'true'} && {STEPS} >= 2", timeout=60_000)
-    page.click("#stop")
+    page.wait_for_function(STOP_FROM % 2, timeout=60_000)
     page.wait_for_function(LIVE % "false")
     page.wait_for_selector(".dv-save:not([hidden])")
     stopped = int(page.get_attribute(".dv-canvas", "data-steps") or 0)
@@ -88,8 +88,7 @@ def test_stop_ends_the_run_and_frees_the_place(visit: Visit) -> None:
     page.wait_for_timeout(500)
     assert int(page.get_attribute(".dv-canvas", "data-steps") or 0) == stopped
     page.click("#decode")
-    page.wait_for_function(f"{LIVE % 'true'} && {STEPS} >= 1", timeout=60_000)
-    page.click("#stop")
+    page.wait_for_function(STOP_FROM % 1, timeout=60_000)
 
 
 def test_a_changed_knob_reaches_the_run_and_an_untouched_one_does_not(visit: Visit) -> None:
