@@ -76,25 +76,42 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
     return PeftModel.from_pretrained(opened().network, folder).state_dict()
 
 
-@pytest.mark.parametrize("accumulation", [1, 2])
+@dataclass(frozen=True)
+class Whole:
+    """A run that never stopped: its settings, what it told, how it ended, and its adapter."""
+
+    settings: Settings
+    told: Told
+    ended: Any
+    adapter: Path
+
+
+@pytest.fixture(scope="module", params=[1, 2])
+def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    """One for each number of micro-batches a step."""
+    torch.manual_seed(0)
+    out = tmp_path_factory.mktemp("whole")
+    settings = dataclasses.replace(SETTINGS, accumulation=request.param)
+    return Whole(settings, *run(out, settings), out / "adapter")
+
+
 @pytest.mark.parametrize("stop", [1, 2, 5])
 def test_a_resumed_run_has_the_losses_and_the_adapter_of_one_that_never_stopped(
-    tmp_path: Path, stop: int, accumulation: int
+    tmp_path: Path, stop: int, whole: Whole
 ) -> None:
-    settings = dataclasses.replace(SETTINGS, accumulation=accumulation)
-    whole, ended = run(tmp_path / "whole", settings)
+    settings, ended = whole.settings, whole.ended
     first, cut = run(tmp_path / "cut", settings, most=stop)
     rest, again = run(tmp_path / "cut", settings)
     assert (cut.step, cut.whole) == (stop, False)
     assert (ended.step, ended.whole) == (again.step, again.whole) == (6, True)
-    assert not (tmp_path / "whole" / "adapter").samefile(tmp_path / "cut" / "adapter")
+    assert not whole.adapter.samefile(tmp_path / "cut" / "adapter")
     for name in ("loss", "kl", "norm", "lr"):
         joined = first.curve(name) | rest.curve(name)
-        expected = whole.curve(name)
+        expected = whole.told.curve(name)
         assert joined.keys() == expected.keys() == set(range(1, 7))
         for step, value in expected.items():
             assert math.isclose(joined[step], value, rel_tol=1e-6, abs_tol=1e-6), (name, step)
-    one, two = weights(tmp_path / "whole" / "adapter"), weights(tmp_path / "cut" / "adapter")
+    one, two = weights(whole.adapter), weights(tmp_path / "cut" / "adapter")
     torch.testing.assert_close(one, two, rtol=1e-6, atol=1e-6)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from dlmviz import cli
-from dlmviz.jobs.distil import command, job
+from dlmviz.jobs.distil import command, estimate, job
 from dlmviz.jobs.distil.estimate import estimated
 from dlmviz.jobs.distil.prompts import collected
 from dlmviz.jobs.distil.recipe import PRESETS, Recipe, recipe_of
@@ -96,7 +96,8 @@ def test_a_second_run_makes_no_answer_and_no_score_again(
 def test_a_job_that_is_stopped_in_any_stage_goes_on_to_the_same_end(
     tmp_path: Path, done: tuple[Path, Work, dict[str, Any]], after: str
 ) -> None:
-    work = work_in(tmp_path)
+    recipe = dataclasses.replace(SMALL, thresholds=(0.9,))  # the training is the same
+    work = work_in(tmp_path, recipe)
     progress = work.progress
 
     def stop(count: int) -> None:
@@ -107,7 +108,7 @@ def test_a_job_that_is_stopped_in_any_stage_goes_on_to_the_same_end(
     work.progress = stop  # type: ignore[method-assign]
     with pytest.raises(Stopped):
         job.run(work)
-    again = job.run(work_in(tmp_path))
+    again = job.run(work_in(tmp_path, recipe))
     assert again["kl"] == pytest.approx(done[2]["kl"], rel=1e-5)
     assert [row["step"] for row in rows(work) if "loss" in row] == [1, 2, 3, 4]
 
@@ -228,6 +229,15 @@ def test_an_estimate_comes_from_real_steps_in_another_process() -> None:
     assert told.answers > 0
     assert told.evaluation > 0
     assert 2**27 < told.memory < 2**36
+
+
+def test_the_problem_of_an_estimate_is_raised_where_it_was_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def here(command: list[str], _: Any) -> tuple[str, str]:
+        return json.dumps(estimate.main(command[-1])), ""  # as in the other process
+
+    monkeypatch.setattr(estimate, "_ended", here)
     with pytest.raises(InputError, match="cannot be distilled"):
         estimated(dataclasses.replace(SMALL, model="exact"))
 

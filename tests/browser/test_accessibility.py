@@ -57,11 +57,11 @@ def grave(page: sync_api.Page, axe: str, where: str = "html") -> list[str]:
 
 
 @pytest.fixture
-def emptied(app: tuple[str, float], browser: sync_api.Browser) -> Iterator[None]:
+def emptied(shelf: Path) -> Iterator[None]:
     """A library without runs, before and after."""
-    forget(browser, app[0])
+    forget(shelf)
     yield
-    forget(browser, app[0])
+    forget(shelf)
 
 
 def test_inspect_has_no_grave_finding_whatever_is_open(visit: Visit, axe: str) -> None:

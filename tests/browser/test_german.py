@@ -9,7 +9,7 @@ import pytest
 from dlmviz.types import RECORDABLE
 from dlmviz.ui.menu import menu
 from dlmviz.ui.words import WORDS
-from tests.browser.conftest import Visit, sync_api, visiting
+from tests.browser.conftest import WINDOW, Visit, sync_api, visiting
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -28,7 +28,9 @@ STATUS = "text => document.querySelector('.dv-note').textContent.startsWith(text
 
 @pytest.fixture
 def german(app: tuple[str, float], browser: sync_api.Browser) -> Iterator[Visit]:
-    yield from visiting(app[0], browser, locale="de-DE")
+    context = browser.new_context(viewport=WINDOW, locale="de-DE")
+    yield from visiting(app[0], context)
+    context.close()
 
 
 def test_a_german_browser_gets_a_german_page_that_decodes(german: Visit) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from dlmviz import store
+from dlmviz.store import index
 from dlmviz.types import Trace
 from dlmviz.ui import export
 from tests.browser.conftest import WIDTHS, Visit, sync_api
@@ -64,25 +65,18 @@ def hostile() -> Trace:
     )
 
 
-def forget(browser: sync_api.Browser, address: str) -> None:
+def forget(shelf: Path) -> None:
     """Deletes every run of the list."""
-    page = browser.new_page()
-    page.goto(address + "dlmviz/library")
-    page.evaluate(
-        """async () => {
-          const { runs } = await (await fetch("library")).json();
-          for (const { id } of runs) await fetch(`library/${id}/delete`, { method: "POST" });
-        }"""
-    )
-    page.close()
+    for row in index.listed(shelf):
+        index.delete(shelf, row.id)
 
 
 @pytest.fixture(autouse=True)
-def clean(app: tuple[str, float], browser: sync_api.Browser) -> Iterator[None]:
+def clean(shelf: Path) -> Iterator[None]:
     """Starts and ends with an empty list: the tests of other files leave runs in the store."""
-    forget(browser, app[0])
+    forget(shelf)
     yield
-    forget(browser, app[0])
+    forget(shelf)
 
 
 def test_an_empty_library_says_what_to_do(visit: Visit) -> None:

@@ -22,6 +22,23 @@ from tests.traces import three_steps
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 PATHS = sorted(GALLERY.glob("*.npz"))
+SAYS = """wanted => {
+  const { searchParams, hash } = new URL(location.href);
+  const said = { ...Object.fromEntries(searchParams),
+                 ...Object.fromEntries(new URLSearchParams(hash.slice(1))) };
+  return Object.entries(wanted).every(([key, text]) => said[key] === text);
+}"""
+# in the page: on a busy machine a look from outside may come when all has been played
+PAUSE_AT_FOUR = """() => new Promise((done) => {
+  const { dataset } = document.querySelector(".dv-canvas");
+  const look = () => {
+    if (document.querySelector(".dv-root").dataset.playing !== "true") return done("it stopped");
+    if (Number(dataset.step) < 4) return requestAnimationFrame(look);
+    done(location.href);
+    document.querySelector(".dv-play").click();
+  };
+  look();
+})"""
 
 
 def place(visit: Visit) -> dict[str, str]:
@@ -32,7 +49,13 @@ def place(visit: Visit) -> dict[str, str]:
 
 
 def settle(visit: Visit) -> None:
-    visit.page.wait_for_timeout(400)  # the address is written after a pause
+    visit.page.wait_for_timeout(400)  # an address that is written is written after a pause
+
+
+def led_to(visit: Visit, wanted: dict[str, str]) -> None:
+    """Waits until the address says all that is wanted, and holds it to say nothing else."""
+    visit.page.wait_for_function(SAYS, arg=wanted)
+    assert place(visit) == wanted
 
 
 def title(visit: Visit) -> str:
@@ -82,19 +105,16 @@ def test_the_address_follows_the_cursor_but_not_while_it_plays(visit: Visit) -> 
     run = {"__theme": "dark", "run": store.run_id(trace), "pos": str(pos)}
     visit.page.focus(".dv-canvas")
     visit.press("ArrowRight", "ArrowRight")
-    settle(visit)
-    assert place(visit) == {**run, "step": "2"}
-    visit.page.select_option(".dv-transport select", "4")
+    led_to(visit, {**run, "step": "2"})
+    visit.page.select_option(".dv-transport select", "2")  # a step lasts longer than that pause
     visit.page.focus(".dv-canvas")
+    before = visit.page.evaluate("location.href")
     visit.press(" ")
-    visit.page.wait_for_timeout(1000)
-    assert place(visit) == {**run, "step": "2"}
-    visit.press(" ")
-    settle(visit)
+    assert visit.page.evaluate(PAUSE_AT_FOUR) == before
     step = visit.page.get_attribute(".dv-canvas", "data-step")
     assert step is not None
     assert int(step) > 3
-    assert place(visit) == {**run, "step": step}
+    led_to(visit, {**run, "step": step})
     visit.page.reload()
     visit.page.wait_for_selector(".dv-canvas[data-steps]")
     assert visit.label() == f"Step {step} of {len(trace.steps)}"
@@ -107,9 +127,10 @@ def test_another_run_gets_its_own_address(visit: Visit, tmp_path: Path) -> None:
     upload(visit, store.save(trace, tmp_path / "signals.npz"), "signals.npz")
     visit.page.select_option(".dv-map select", "jsd")
     drag(visit, 1, 2, 4, 3)
-    settle(visit)
-    wanted = {"run": store.run_id(trace), "step": "0", "pos": "2", "metric": "jsd", "span": "3-4"}
-    assert place(visit) == wanted
+    led_to(
+        visit,
+        {"run": store.run_id(trace), "step": "0", "pos": "2", "metric": "jsd", "span": "3-4"},
+    )
 
 
 @pytest.mark.parametrize("name", ["0123456789abcdef", HOSTILE, "../secret"])
