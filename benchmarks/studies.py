@@ -33,13 +33,14 @@ from dlmviz.studies.shares import run_shared
 from dlmviz.studies.study import Study
 
 PUBLISHED: Mapping[str, Mapping[str, Any]] = {
-    "frontier": {"tasks": "trivia/bundle, lists, puzzles, stories, pairs, words, mrf"},
+    "frontier": {"tasks": "trivia/bundle, lists, pairs, puzzles"},
     "segments": {"n": 100},
-    "group_error": {"n": 100},
-    "dependence": {"n": 100},
+    "group_error": {"n": 50},
+    "order": {"n": 50},
+    "dependence": {"n": 70},
     "predicted": {"n": 40},
     "broken_pairs": {"n": 500},
-    "slack": {"n": 60},
+    "slack": {"n": 25},
 }
 FOLDER = Path("runs") / "benchmarks"
 IMAGES = Path(__file__).parent.parent / "docs" / "images"

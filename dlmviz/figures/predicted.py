@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 #: column -> whose mean error it is
 ERRORS = {"mae": "predictor", "constant_mae": "best constant, the median", "mean_mae": "the mean"}
 LEAST = 1e-4  # where the axes begin [TV]
-LOG = {"type": "log", "range": [-4.05, 0.05], "dtick": 1, "tickformat": "g"}
+LOG = {"type": "log", "range": [-4.05, 0.05], "dtick": 1, "tickformat": "~g"}
 
 
 def figures(tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
@@ -60,13 +60,7 @@ def _calibration(bins: pd.DataFrame) -> Any:
         ),
     ]
     x_axis, y_axis = (
-        {
-            "title": {"text": text},
-            "type": "log",
-            "range": [-4.05, 0.05],
-            "dtick": 1,
-            "tickformat": "g",
-        }
+        {"title": {"text": text}} | LOG
         for text in ("predicted influence [TV]", "mean measured influence [TV]")
     )
     return chart(traces, "Calibration", x_axis, y_axis)
