@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 #: column -> whose mean error it is
 ERRORS = {"mae": "predictor", "constant_mae": "best constant, the median", "mean_mae": "the mean"}
 LEAST = 1e-4  # where the axes begin [TV]
-LOG = {"type": "log", "range": [-4.05, 0.05], "dtick": 1, "tickformat": "~g"}
+TICKS = ("0.0001", "0.001", "0.01", "0.1", "1")
+LOG = {"type": "log", "range": [-4.05, 0.05], "tickvals": [*map(float, TICKS)], "ticktext": TICKS}
 
 
 def figures(tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
