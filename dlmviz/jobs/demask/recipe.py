@@ -44,7 +44,10 @@ def recipe_of(given: Mapping[str, Any]) -> Recipe:
 PRESETS: Mapping[str, Recipe] = MappingProxyType(
     {
         "demo": Recipe(
-            count=56, held=14, batch=4, fit=Fit(sources=4, draws=1, epochs=30, batch=16)
+            count=56,
+            held=14,
+            batch=4,
+            fit=Fit(sources=4, draws=1, inner=128, epochs=60, batch=16),
         ),
         "built-in": Recipe(
             count=3000,
