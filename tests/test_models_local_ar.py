@@ -96,6 +96,31 @@ def test_the_mask_and_what_it_thinks_by_are_never_written() -> None:
     assert len(found) > 2
 
 
+def test_it_draws_only_tokens_that_the_marginals_leave_open() -> None:
+    head, n = local(), 60
+    soft = torch.tensor([0.5, 0.0625, 0.0624, 0.0, 0.375, 0.0]).repeat(n, 2, 1)
+
+    def drawn(floor: float, soft: torch.Tensor = soft) -> set[int]:
+        rng = torch.Generator().manual_seed(0)
+        pieces = [piece(one) for one in soft]
+        written, _ = head.decode(pieces, V - 1, temperature=5.0, rng=rng, floor=floor)
+        return set(torch.cat(written).tolist())
+
+    assert drawn(0.125) == {0, 1, 4}  # 0.0625 is an eighth of 0.5: equality is enough
+    assert drawn(1.0) == {0}
+    assert drawn(0.0) == {0, 1, 2, 3, 4}
+    never = torch.eye(V)[V - 1].repeat(n, 2, 1)
+    assert len(drawn(0.1, never)) > 2  # nothing is open that it could write, so all is
+
+
+def test_its_best_tokens_and_entropies_do_not_ask_what_the_marginals_leave_open() -> None:
+    head, soft = local(), torch.rand(4, V).softmax(-1)
+    (plain,), (H,) = head.decode([piece(soft)], never=V - 1)
+    (other,), (same,) = head.decode([piece(soft)], never=V - 1, floor=1.0)
+    assert torch.equal(plain, other)
+    assert torch.equal(H, same)
+
+
 def test_pieces_of_unlike_length_come_back_in_their_order() -> None:
     head, a, b = local(), torch.rand(3, V).softmax(-1), torch.rand(2, V).softmax(-1)
     together, _ = head.decode([piece(a), piece(b), piece(a.flip(0))], never=V - 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -24,8 +24,10 @@ class Local:
 
     entropy: Sequence[float] = ()
     apart: Sequence[int] = ()
+    asked: list[Any] = field(default_factory=list)  # (never, temperature, generator, floor)
 
-    def decode(self, pieces: Sequence[Piece], never: int, temperature: float, rng: Any) -> Any:
+    def decode(self, pieces: Sequence[Piece], *asked: Any) -> Any:
+        self.asked.append(asked)
         H = torch.tensor(self.entropy)
         return [torch.full_like(p.at, 5) for p in pieces], [H[p.at] for p in pieces]
 
@@ -104,7 +106,17 @@ def test_a_model_without_a_local_one_is_told_how_to_make_it() -> None:
         dlmviz.decode(model, spec)
 
 
+def test_the_local_model_draws_as_the_knobs_say() -> None:
+    head = Local([0.125, 0.375, 0.25, 0.5])
+    at = step(FOUR, head=head)
+    Codila(piece=2).select(at, None)
+    Codila(piece=2, temperature=0.5, floor=0.25).select(at, None)
+    mask = at.canvas.mask_id
+    assert head.asked == [(mask, 0.0, at.rng, 0.01), (mask, 0.5, at.rng, 0.25)]
+
+
 def test_knobs_out_of_bounds_are_refused() -> None:
-    for wrong in ({"schedule": "none"}, {"piece": 0}, {"tau": -1.0}, {"penalty": 2.0}):
+    low = ({"schedule": "none"}, {"piece": 0}, {"tau": -1.0})
+    for wrong in (*low, {"penalty": 2.0}, {"floor": 2.0}):
         with pytest.raises(InputError, match=next(iter(wrong))):
             make("codila", wrong)

@@ -23,7 +23,7 @@ def rows(way: str, broken: int, n: int, kind: str = "coin") -> list[Row]:
 
 def test_every_way_writes_the_same_prompts_with_the_same_seeds() -> None:
     found = STUDY.units(Settings(n=3, head="there"))
-    assert len({unit.key for unit in found}) == len(found) == 5 * 3
+    assert len({unit.key for unit in found}) == len(found) == 6 * 3
     assert [unit.spec.prompt for unit in found[:3]] == [unit.spec.prompt for unit in found[3:6]]
     assert [unit.spec.seed for unit in found[:6]] == [0, 1, 2, 0, 1, 2]
     assert {(unit.spec.block_length, unit.spec.stop) for unit in found} == {(8, "eos")}

@@ -66,18 +66,22 @@ class LocalAR(nn.Module):
         never: int,
         temperature: float = 0.0,
         rng: torch.Generator | None = None,
+        floor: float = 0.0,
     ) -> tuple[list[Tensor], list[Tensor]]:
         """(tokens [B], entropies [B] of each before it was written, nats) of every piece.
 
         What is forced is written as it is. `never` is no token: the mask. Temperature 0 takes the
-        most probable token, ties go to the lower id; entropies are untempered.
+        most probable token, ties go to the lower id; entropies are untempered. Above it only
+        tokens v are drawn with pi_j(v) >= floor * max pi_j: an expected embedding does not tell
+        which tokens it was made of, so this model gives some weight to others. That is ours.
         """
         found: dict[int, tuple[Tensor, Tensor]] = {}
         for some in _alike(pieces):
             soft, forced = (
                 torch.stack([getattr(p, of) for p in some]) for of in ("soft", "forced")
             )
-            pairs = zip(*self._written(soft, forced, never, temperature, rng), strict=True)
+            written = self._written(soft, forced, never, temperature, rng, floor)
+            pairs = zip(*written, strict=True)
             found |= {id(piece): pair for piece, pair in zip(some, pairs, strict=True)}
         told = [found[id(piece)] for piece in pieces]
         return [tokens for tokens, _ in told], [entropy for _, entropy in told]
@@ -89,6 +93,7 @@ class LocalAR(nn.Module):
         never: int,
         temperature: float,
         rng: torch.Generator | None,
+        floor: float,
     ) -> tuple[Tensor, Tensor]:
         """(tokens, entropies) of pieces of one length; [n B V], [n B] -> [n B], [n B]."""
         inputs, kept = self.prefix(soft), None
@@ -101,6 +106,9 @@ class LocalAR(nn.Module):
             kept, z = out.past_key_values, _wide(out.logits[:, -1], soft.shape[-1])
             z[:, banned] = -torch.inf
             entropies.append(torch.special.entr(z.softmax(-1)).sum(-1))
+            if temperature > 0:
+                pi = soft[:, place].masked_fill(z == -torch.inf, 0)  # of what it can write
+                z = z.masked_fill(pi < floor * pi.amax(-1, keepdim=True), -torch.inf)
             token = z.argmax(-1) if temperature == 0 else _drawn(z / temperature, rng)
             tokens.append(token.where(forced[:, place] == FREE, forced[:, place]))
             inputs = self.network.get_input_embeddings()(tokens[-1])[:, None]

@@ -23,7 +23,7 @@ class Codila:
     of the piece with the lowest h. dynamic: the longest k with h(k) <= tau (ties: the lowest h);
     at k <= 1 the best c of the block instead. verify: c is multiplied by `penalty` where the small
     model would write another token, and {c >= threshold} + {argmax c} are committed. Looked at are
-    the first `window` open pieces. Penalty, ties and window are ours: the paper does not tell.
+    the first `window` open pieces. Penalty, floor, ties, window are ours: the paper does not tell.
     """
 
     name: ClassVar[str] = "codila"
@@ -35,6 +35,7 @@ class Codila:
     tau: float = knob(0.2, 0.0, 100.0, "dynamic: mean entropy that a piece may have, nats")
     window: int = knob(10, 1, 1000, "open pieces that are looked at, from the left")
     temperature: float = knob(0.0, 0.0, 10.0, "of the local model; 0 takes its best token")
+    floor: float = knob(0.01, 0.0, 1.0, "drawn: least share of the best marginal; 0: any (ours)")
     threshold: float = knob(0.9, 0.0, 1.0, "verify: confidence that is enough")
     penalty: float = knob(0.5, 0.0, 1.0, "verify: factor where the two models disagree")
     head: str = knob("", help="trained local model: folder or hub id; empty takes the bundled one")
@@ -54,7 +55,7 @@ class Codila:
             words: Any = ("above threshold", other, (C, "below threshold"))
             return _choice(C, c, C & (c >= self.threshold), signals, words)
         mask, whole = step.canvas.mask_id, self.schedule == "static"
-        tokens, entropies = step.head.decode(pieces, mask, self.temperature, step.rng)
+        tokens, entropies = step.head.decode(pieces, mask, self.temperature, step.rng, self.floor)
         H = spread(pieces, entropies, torch.full_like(c, torch.nan))
         A = surest(pieces, H, None if whole else self.tau)
         A &= bool(whole or A.sum() > 1)

@@ -46,7 +46,7 @@ def of_head(recipes: Any, *stages: str, steps: str = "") -> Training:
 
 PARTS = ("decodes, held", "decodes, learned", "influences, held", "influences, learned")
 TEXTS = ("texts, held", "texts, learned")
-PAIRS = ("pairs, local", "pairs, local, best", "pairs, apart")
+PAIRS = ("pairs, local", "pairs, local, any", "pairs, local, best", "pairs, apart")
 TRAININGS: Mapping[str, Training] = {
     "distil": Training(
         distil_form.form,

@@ -25,7 +25,7 @@ from dlmviz.tasks import get
 from dlmviz.types import Denoiser
 
 KIND = "codila"
-WAYS = ("local", "local, best", "apart")  # in which pairs are decoded
+WAYS = ("local", "local, any", "local, best", "apart")  # in which pairs are decoded
 
 
 def run(work: Work) -> dict[str, Any]:

@@ -30,11 +30,13 @@ class Way:
 def ways(piece: int, head: str = "") -> dict[str, Way]:
     """Name -> way. `local`: drawn by the local model at temperature 1; `best`: the best tokens.
 
+    `any`: drawn from all tokens, not only from those that the marginals leave open.
     `head`: the folder of the local model; empty takes the bundled one.
     """
     local = {"schedule": "static", "piece": piece} | ({"head": head} if head else {})
     return {
         "local": Way("codila", {**local, "temperature": 1.0}),
+        "local, any": Way("codila", {**local, "temperature": 1.0, "floor": 0.0}),
         "local, best": Way("codila", local),
         "apart": Way("top_k", {"k": piece}),
         "apart, best": Way("top_k", {"k": piece}, 0.0),

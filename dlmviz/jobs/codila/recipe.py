@@ -51,7 +51,7 @@ PRESETS: Mapping[str, Recipe] = MappingProxyType(
             pairs=32,
             fit=Fit(sizes=(8,), layers=2, steps=400, batch=16, pool=80, every=40),
         ),
-        "built-in": Recipe(fit=Fit(steps=3000, batch=96)),
+        "built-in": Recipe(fit=Fit(steps=10_000, batch=96)),
     }
 )
 TITLES: Mapping[str, str] = MappingProxyType(
