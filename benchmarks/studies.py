@@ -33,7 +33,7 @@ from dlmviz.studies.shares import run_shared
 from dlmviz.studies.study import Study
 
 PUBLISHED: Mapping[str, Mapping[str, Any]] = {
-    "frontier": {"tasks": "trivia/bundle, lists, pairs, puzzles"},
+    "frontier": {"tasks": "trivia/bundle, lists, puzzles, stories, pairs, words, mrf"},
     "segments": {"n": 100},
     "group_error": {"n": 50},
     "order": {"n": 50},
@@ -45,7 +45,7 @@ PUBLISHED: Mapping[str, Mapping[str, Any]] = {
 FOLDER = Path("runs") / "benchmarks"
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
 MADE = "made.json"  # in a study's folder
-ROWS = 200  # of a table in a result file; longer ones are in the study's folder as CSV
+ROWS = 450  # of a table in a result file; longer ones are in the study's folder as CSV
 UNKNOWN = -1.0  # what was not measured, or is undefined: its gate is missed
 MINUTES = 5  # that jsd_order may take for 200 bundles on two cores
 

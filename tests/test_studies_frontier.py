@@ -61,6 +61,15 @@ def test_speed_ups_are_at_equal_accuracy_only() -> None:
     assert tables(GREEDY, SLOW, within=0.25)[SPEEDUPS]["sampler"].tolist() == ["klass"]
 
 
+def test_a_base_that_is_less_often_right_is_met_at_its_own_best() -> None:
+    """klass is right 3 of 4 times with 8 forwards, and with 2 half as often."""
+    swift = rows("klass, conf_threshold 0.5", [1, 1, 0, 0], [2, 2, 2, 2])
+    table = tables(GREEDY, FAST, HASTY, DAPD, SLOW, swift)[SPEEDUPS]
+    line = table.set_index(["base", "sampler"]).loc[("klass", "dapd")]
+    assert (line["base_arm"], line["base_accuracy"], line["accuracy"]) == ("klass", 75, 100)
+    assert line["speedup"] == pytest.approx(8 / 1.5)
+
+
 def test_arms_are_compared_on_the_prompts_that_all_of_them_answered() -> None:
     table = tables(GREEDY, FAST[:2])[SPEEDUPS]
     assert table["n"].tolist() == [2, 2]
@@ -74,7 +83,8 @@ def test_arms_are_compared_on_the_prompts_that_all_of_them_answered() -> None:
 
 def test_the_verdict_counts_the_tasks() -> None:
     assert STUDY.verdict(tables(GREEDY, FAST, DAPD)).startswith(
-        "Holds: on the front is dapd on 1 of 1 tasks (n 4 prompts at least; fronts: lists: dapd)."
+        "Holds: with fewer forwards at equal accuracy than each sampler that does not read "
+        "dependence: dapd on 1 of 1 tasks (lists) (n 4 prompts at least; fronts: lists: dapd)."
     )
     elsewhere = [{**row, "task": "words"} for row in [*FAST, *DAPD]]
     swift = rows("fast_dllm, tau 0.6", [1, 1, 1, 1], [1, 1, 1, 1], "words")
@@ -83,9 +93,26 @@ def test_the_verdict_counts_the_tasks() -> None:
     assert STUDY.verdict(tables(GREEDY, FAST)).endswith("Without any run: dapd, demask, codila.")
 
 
+def test_a_reader_is_ahead_where_it_needs_fewer_forwards_than_each_other_sampler_as_right() -> None:
+    """dapd takes 2, 2, 1, 1 forwards; its own kind does not count, nor so many a step."""
+
+    def ahead(*made: list[Row], within: float = 0.0) -> list[str]:
+        found = tables(*made, within=within)
+        return matched.ahead(found[SPEEDUPS], found[ARMS], "dapd")
+
+    assert ahead(GREEDY, FAST, DAPD, SLOW, DEMASK) == ["lists"]
+    assert ahead(GREEDY, FAST, DAPD, rows("codila", [1, 1, 1, 1], [1, 1, 1, 1])) == ["lists"]
+    assert ahead(GREEDY, FAST, DAPD, rows("psd", [1, 1, 1, 1], [2, 2, 2, 1])) == []  # 1.17 [1, ..]
+    assert ahead(GREEDY, FAST, rows("dapd", [1, 1, 1, 0], [1, 1, 1, 1])) == []
+    assert ahead(GREEDY, FAST, rows("dapd", [1, 1, 1, 0], [1, 1, 1, 1]), within=0.25) == ["lists"]
+    assert ahead(GREEDY, DAPD) == ["lists"]
+    assert ahead(GREEDY, DEMASK) == ahead(DAPD, DEMASK) == []  # there is nobody to be ahead of
+    assert ahead(GREEDY, FAST) == []
+
+
 def test_each_sampler_that_reads_dependence_is_told_of_beside_the_best_other_one() -> None:
     told = STUDY.verdict(tables(GREEDY, FAST, DAPD, DEMASK, LOCAL))
-    assert "on the front is dapd on 1 of 1 tasks, demask on 0 of 1 tasks, codila on 1 of" in told
+    assert "dapd on 1 of 1 tasks (lists), demask on 0 of 1 tasks, codila on 0 of 1 tasks (n" in told
     assert (
         "demask, times fewer forwards at equal accuracy: lists 2.0 [2.0, 2.0] than greedy, "
         "0.8 [0.5, 1.0] than fast_dllm, best other dapd, variant staged 5.3 [4.0, 8.0] than greedy."
@@ -108,14 +135,31 @@ def test_samplers_that_read_dependence_are_set_against_every_other_one() -> None
     assert rivals.loc[("demask", "dapd"), "speedup"] == pytest.approx(4 / 1.5)
     assert rivals.loc[("dapd", "demask"), "speedup"] == pytest.approx(1.5 / 4)
     assert ("dapd", "klass") not in rivals.index
-    assert ("klass", "dapd") not in rivals.index  # no arm of klass is as often right
+    assert rivals.loc[("klass", "dapd"), "speedup"] == pytest.approx(8 / 1.5)  # at 75 % at least
     assert "top_k" not in {base for base, _ in rivals.index}
     assert ("fast_dllm", "dapd") not in rivals.index  # stands among the others once
 
 
+def test_the_first_figure_shows_forwards_at_equal_accuracy_against_greedy() -> None:
+    elsewhere = [{**row, "task": "words"} for row in [*GREEDY, *FAST]]
+    made = tables(GREEDY, FAST, HASTY, DAPD, SLOW, elsewhere)
+    name, figure = next(iter(STUDY.figures(made).items()))
+    assert name == "Forwards at equal accuracy"
+    assert [mark.name for mark in figure.data] == ["top_k", "fast_dllm", "dapd", "klass"]
+    shown = {mark.name: list(mark.y) for mark in figure.data}
+    assert shown["fast_dllm"] == pytest.approx([8 / 3, 8 / 3])  # lists, words
+    assert shown["dapd"] == pytest.approx([8 / 1.5])
+    assert shown["klass"] == shown["top_k"] == []  # less often right; greedy itself
+    assert list(figure.layout.xaxis.ticktext) == ["lists", "words"]
+    assert figure.layout.yaxis.type == "log"
+    strangers = [{**row, "prompt": "another"} for row in FAST]
+    assert [*STUDY.figures(tables(GREEDY, strangers))] == ["Accuracy against forwards, lists"]
+
+
 def test_a_figure_a_task_with_its_front_ringed() -> None:
     figures = STUDY.figures(tables(GREEDY, FAST, HASTY, DAPD))
-    ((name, figure),) = figures.items()
+    name, figure = [*figures.items()][-1]
+    assert len(figures) == 2
     assert name == "Accuracy against forwards, lists"
     ring = figure.data[0]
     assert (list(ring.x), list(ring.y)) == ([1, 1.5], [50, 100])

@@ -23,7 +23,11 @@ def style(index: int) -> dict[str, Any]:
     symbol = MARKS[(index + index // len(COLOURS)) % len(MARKS)]
     return {
         "marker": {"color": COLOURS[turn], "symbol": symbol, "size": 9},
-        "line": {"color": COLOURS[turn], "dash": DASHES[turn], "width": 2},
+        "line": {
+            "color": COLOURS[turn],
+            "dash": DASHES[(index + index // len(COLOURS)) % len(DASHES)],
+            "width": 2,
+        },
     }
 
 

@@ -1,4 +1,4 @@
-"""Figures of the study frontier: accuracy against forwards, one figure a task, its front ringed."""
+"""Figures of the study frontier: forwards at equal accuracy; then each task, its front ringed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import plotly.graph_objects as go
 
+from dlmviz.figures import spread
 from dlmviz.figures.chart import chart, points
 from dlmviz.figures.template import EDGE
 
@@ -17,13 +18,26 @@ TICKS = [m * 10**e for e in range(4) for m in (1, 1.5, 2, 3, 4, 6, 8)]
 
 
 def figures(tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
-    """A figure a task, of the table as the study makes it."""
+    """Forwards at equal accuracy, and a figure a task, of the tables as the study makes them."""
     table = tables["Arms"]
     samplers = list(dict.fromkeys(table["sampler"]))  # one colour each, in all figures
-    return {
+    gains = tables["Speed-ups at equal accuracy"]
+    start = {"Forwards at equal accuracy": _gains(gains, table, samplers)} if len(gains) else {}
+    return start | {
         f"Accuracy against forwards, {task}": _figure(str(task), part, samplers)
         for task, part in table.groupby("task", sort=False)
     }
+
+
+def _gains(gains: pd.DataFrame, table: pd.DataFrame, samplers: list[str]) -> go.Figure:
+    """How many times fewer forwards than greedy each sampler needs where it is as often right."""
+    of = gains[gains["base"] == "greedy"].set_index(["sampler", "task"])
+    every = [(name, task) for name in samplers for task in dict.fromkeys(table["task"])]
+    whole = of.reindex(every).reset_index()
+    unit = "times fewer forwards than greedy"
+    title = "Forwards at equal accuracy, against one token a step"
+    made = spread.grouped(whole, "task", "sampler", "speedup", title, unit)
+    return made.update_yaxes(type="log", tickvals=TICKS)
 
 
 def _figure(task: str, table: pd.DataFrame, samplers: list[str]) -> go.Figure:

@@ -145,7 +145,7 @@ def on_front(line: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> bo
 
 
 def verdict(tables: Tables) -> str:
-    """On how many tasks a sampler that reads dependence is on the front; then one by one."""
+    """On which tasks a sampler that reads dependence needs the fewest forwards; then one by one."""
     table = tables[ARMS]
     names = list(dict.fromkeys(table["task"]))
     front = {
@@ -156,13 +156,19 @@ def verdict(tables: Tables) -> str:
     if not names:
         return "Not comparable: the arms answered different prompts; decode the same ones by each."
     tried = [name for name in READERS if name in {*table["sampler"]}]
-    held = [task for task in names if {*tried} & {*front[task]}]
+    ahead = {name: matched.ahead(tables[SPEEDUPS], table, name) for name in tried}
+    held = [task for task in names if any(task in of for of in ahead.values())]
     said = "Holds" if len(held) == len(names) else "Holds in part" if held else "Does not hold"
     counts = ", ".join(
-        f"{name} on {sum(name in front[task] for task in names)} of {len(names)} tasks"
-        for name in tried
+        f"{name} on {len(of)} of {len(names)} tasks" + (f" ({', '.join(of)})" if of else "")
+        for name, of in ahead.items()
     )
-    start = f"{said}: on the front is {counts}" if tried else "Not asked, for want of its samplers"
+    start = (
+        f"{said}: with fewer forwards at equal accuracy than each sampler that does not read "
+        f"dependence: {counts}"
+        if tried
+        else "Not asked, for want of its samplers"
+    )
     fronts = "; ".join(f"{task}: {', '.join(front[task])}" for task in names)
     least = int(table["n"].min())
     rest = matched.sentences(tables[SPEEDUPS], tried, names)

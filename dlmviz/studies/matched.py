@@ -16,13 +16,15 @@ from dlmviz.studies.statistics import shown
 READERS = ("dapd", "demask", "codila")  # what is said of dependence is read, not guessed
 PLAIN = "top_k"  # so many a step: greedy among its settings
 GREEDY = "top_k, k 1"
+ROUNDING = 1e-9  # of a difference of accuracies
 
 
 def speedups_of(of_task: pd.DataFrame, reference: str, within: float) -> list[dict[str, Any]]:
     """A line a base and sampler: of the sampler's arms that are at most `within` below the base's
     best accuracy the one with the largest ratio of forwards, over prompts that all arms answered.
 
-    The base is the cheapest of its arms that is at most `within` less accurate than that arm.
+    The base is the cheapest of its arms that is at most `within` less accurate than that arm, or
+    than the best of the base where that arm is more accurate than all of them.
     """
     every = {str(arm): group.set_index("prompt") for arm, group in of_task.groupby("arm")}
     shared = common(of_task)
@@ -55,6 +57,25 @@ def _pairs(
             yield base, by[base], name, True
 
 
+def ahead(gains: pd.DataFrame, arms: pd.DataFrame, reader: str) -> list[str]:
+    """The tasks where it needs fewer forwards at equal accuracy than each that does not read.
+
+    The whole interval of each ratio must be above 1.
+    """
+    better = [
+        (line["task"], line["base"])
+        for line in gains.to_dict("records")
+        if line["sampler"] == reader and line["speedup_low"] > 1
+    ]
+    found = []
+    for task, of_task in arms.groupby("task", sort=False):
+        rivals = {*of_task["sampler"]} - {*READERS, PLAIN}
+        rivals |= {"greedy"} if GREEDY in {*of_task["arm"]} else set()
+        if rivals and all((task, name) in better for name in rivals):
+            found.append(str(task))
+    return found
+
+
 def common(of_task: pd.DataFrame) -> list[str]:
     """The prompts that every arm answered, in a fixed order."""
     return sorted(set.intersection(*({*group["prompt"]} for _, group in of_task.groupby("arm"))))
@@ -65,10 +86,19 @@ def _best(
 ) -> dict[str, Any] | None:
     """The largest ratio of forwards among arms as accurate as the best of the base."""
     top = max(made[arm].accuracy for arm in base)
-    fair = {i: made[arm] for i, arm in enumerate(mine) if made[arm].accuracy >= top - within}
-    found = speedups({float(i): made[arm] for i, arm in enumerate(base)}, fair, within)  # type: ignore[arg-type]
-    if not found:
+    fair = {
+        i: made[arm] for i, arm in enumerate(mine) if made[arm].accuracy >= top - within - ROUNDING
+    }
+    if not fair:
         return None
+    bases = {float(i): made[arm] for i, arm in enumerate(base)}
+    found = [
+        one
+        for i, arm in fair.items()
+        for one in speedups(
+            bases, {float(i): arm}, within + max(0.0, arm.accuracy - top) + ROUNDING
+        )
+    ]
     best = max(found, key=lambda one: one.ratio)
     return {
         "arm": mine[int(best.student)],
