@@ -113,6 +113,17 @@ def test_without_eos_nothing_behind_the_first_end_of_sequence_is_asked() -> None
     assert batch.masked[:, 3 + 7 :].any()
 
 
+@pytest.mark.parametrize("changed", [{}, {"scope": "block"}, {"eos": False}])
+def test_the_places_are_those_masks_that_are_asked(changed: dict[str, Any]) -> None:
+    batch = canvases(dataclasses.replace(SETTINGS, **changed), pair(content=6), 20)
+    assert torch.equal(batch.masks, torch.stack(batch.masked.nonzero(as_tuple=True)))
+    told = torch.zeros_like(batch.asked)
+    row, position = batch.masks[:, batch.places]
+    told[row, position] = True
+    assert told.equal(batch.asked)
+    assert len(batch.places) == int(batch.asked.sum())
+
+
 def test_the_weights_make_a_sum_over_asked_positions_l_times_their_mean() -> None:
     for scope in ("masks", "block"):
         batch = canvases(dataclasses.replace(SETTINGS, scope=scope), pair(), 20)  # type: ignore[arg-type]

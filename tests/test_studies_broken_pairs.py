@@ -31,6 +31,10 @@ def test_every_way_writes_the_same_prompts_with_the_same_seeds() -> None:
     assert heads == {"there"}
     assert {unit.arm: unit.spec.temperature for unit in found}["apart, best"] == 0
     assert {*job.WAYS} < {*pairs.ways(8)}
+    drawn = {arm: dict(way.params) for arm, way in pairs.ways(8).items() if "local" in arm}
+    assert drawn["local"]["temperature"] == drawn["local, any"]["temperature"] == 1
+    assert "temperature" not in drawn["local, best"]
+    assert [one.get("floor") for one in drawn.values()] == [None, 0, None]  # None: the sampler's
 
 
 def test_a_piece_that_does_not_divide_the_answer_is_refused() -> None:
