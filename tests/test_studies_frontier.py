@@ -84,7 +84,7 @@ def test_arms_are_compared_on_the_prompts_that_all_of_them_answered() -> None:
 def test_the_verdict_counts_the_tasks() -> None:
     assert STUDY.verdict(tables(GREEDY, FAST, DAPD)).startswith(
         "Holds: with fewer forwards at equal accuracy than each sampler that does not read "
-        "dependence: dapd on 1 of 1 tasks (lists) (n 4 prompts at least; fronts: lists: dapd)."
+        "dependence: dapd on 1 of 1 tasks (lists) (n 4 prompts at least)."
     )
     elsewhere = [{**row, "task": "words"} for row in [*FAST, *DAPD]]
     swift = rows("fast_dllm, tau 0.6", [1, 1, 1, 1], [1, 1, 1, 1], "words")
@@ -111,21 +111,16 @@ def test_a_reader_is_ahead_where_it_needs_fewer_forwards_than_each_other_sampler
 
 
 def test_each_sampler_that_reads_dependence_is_told_of_beside_the_best_other_one() -> None:
-    told = STUDY.verdict(tables(GREEDY, FAST, DAPD, DEMASK, LOCAL))
+    told = STUDY.verdict(tables(GREEDY, FAST, HASTY, DAPD, DEMASK, LOCAL, SLOW))
     assert "dapd on 1 of 1 tasks (lists), demask on 0 of 1 tasks, codila on 0 of 1 tasks (n" in told
-    assert (
-        "demask, times fewer forwards at equal accuracy: lists 2.0 [2.0, 2.0] than greedy, "
-        "0.8 [0.5, 1.0] than fast_dllm, best other dapd, variant staged 5.3 [4.0, 8.0] than greedy."
-    ) in told
-    assert (
-        "codila, times fewer forwards at equal accuracy: lists never as accurate as greedy, "
-        "never as accurate as fast_dllm, best other"
-    ) in told
-    assert "Without any run" not in told
-    alone = STUDY.verdict(tables(GREEDY, DAPD))
-    assert (
-        "dapd, times fewer forwards at equal accuracy: lists 5.3 [4.0, 8.0] than greedy." in alone
+    assert told.endswith(
+        "Times fewer forwards than greedy at equal accuracy: dapd lists 5.3; demask lists 2.0; "
+        "codila lists never as accurate; best of the others lists fast_dllm 2.7."
     )
+    assert STUDY.verdict(tables(GREEDY, DAPD)).endswith(
+        "equal accuracy: dapd lists 5.3. Without any run: demask, codila."
+    )
+    assert "than greedy at" not in STUDY.verdict(tables(FAST, DAPD))
 
 
 def test_samplers_that_read_dependence_are_set_against_every_other_one() -> None:

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import html
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from plotly.io import to_html
 from plotly.offline import get_plotlyjs
 
-from dlmviz.figures.template import CONFIG, FILE_POLICY, FONT, INKS, PAGE
+from dlmviz.figures.template import CONFIG, FILE_POLICY, FONT, INKS, PAGE, template
 
+DARK = """<style>
+:root {{ color-scheme: light dark; }}
+@media (prefers-color-scheme: dark) {{ body {{ color: {text}; background: {paper}; }} }}
+</style>"""
+TURN = """<script>
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const turn = () => document.querySelectorAll(".plotly-graph-div").forEach((figure) =>
+  Plotly.relayout(figure, {{ template: dark.matches ? {dark} : {light} }}));
+dark.addEventListener("change", turn);
+if (dark.matches) turn();
+</script>"""
 STYLE = """<style>
 table { border-collapse: collapse; font-size: 13px; } th { text-align: left; }
 summary { cursor: pointer; }
@@ -27,8 +39,10 @@ def report(
     figures: Mapping[str, Any],
     tables: Mapping[str, Any],
 ) -> str:
-    """The page: it opens from disk, offline, and asks nobody anything."""
-    parts = [f"<h1>{html.escape(title)}</h1>", STYLE]
+    """The page: it opens from disk, offline, asks nobody anything, and is dark where the reader's
+    other pages are.
+    """
+    parts = [f"<h1>{html.escape(title)}</h1>", STYLE, DARK.format(**INKS[True])]
     parts += [f"<p>{html.escape(text)}</p>" for text in paragraphs]
     parts.append(f"<script>{get_plotlyjs()}</script>" if figures else "")
     for name, figure in figures.items():
@@ -42,6 +56,9 @@ def report(
                 div_id="".join(c if c.isalnum() else "-" for c in name),
             )
         )
+    if figures:
+        looks = {look: json.dumps(template(look == "dark")) for look in ("dark", "light")}
+        parts.append(TURN.format(**looks))
     parts += [_table(name, frame) for name, frame in tables.items()]
     return PAGE.format(
         policy=FILE_POLICY,

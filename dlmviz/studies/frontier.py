@@ -148,11 +148,8 @@ def verdict(tables: Tables) -> str:
     """On which tasks a sampler that reads dependence needs the fewest forwards; then one by one."""
     table = tables[ARMS]
     names = list(dict.fromkeys(table["task"]))
-    front = {
-        task: sorted({*table[(table["task"] == task) & table["front"]]["sampler"]})
-        for task in names
-    }
-    names = [task for task in names if front[task]]  # elsewhere arms answered different prompts
+    shared = {*table[table["front"]]["task"]}
+    names = [task for task in names if task in shared]  # elsewhere arms answered different prompts
     if not names:
         return "Not comparable: the arms answered different prompts; decode the same ones by each."
     tried = [name for name in READERS if name in {*table["sampler"]}]
@@ -169,12 +166,11 @@ def verdict(tables: Tables) -> str:
         if tried
         else "Not asked, for want of its samplers"
     )
-    fronts = "; ".join(f"{task}: {', '.join(front[task])}" for task in names)
     least = int(table["n"].min())
-    rest = matched.sentences(tables[SPEEDUPS], tried, names)
+    rest = [matched.sentence(tables[SPEEDUPS], tried, names)]
     if lacking := [name for name in READERS if name not in tried]:
         rest.append(f"Without any run: {', '.join(lacking)}.")
-    return " ".join([f"{start} (n {least} prompts at least; fronts: {fronts}).", *rest])
+    return " ".join([f"{start} (n {least} prompts at least).", *filter(None, rest)])
 
 
 STUDY = Study(

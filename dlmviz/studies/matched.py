@@ -119,43 +119,29 @@ def _outcomes(group: pd.DataFrame) -> Outcomes:
     )
 
 
-def sentences(gains: pd.DataFrame, samplers: Sequence[str], tasks: Sequence[str]) -> list[str]:
-    """Of each sampler, task by task: how many times fewer forwards than greedy and the reference at
-    equal accuracy, and which other sampler gains most over greedy.
+def sentence(gains: pd.DataFrame, readers: Sequence[str], tasks: Sequence[str]) -> str:
+    """How many times fewer forwards than greedy each reader needs at equal accuracy, task by task,
+    and which other sampler needs the fewest. Empty where nobody was set against greedy.
     """
-    lines = gains.to_dict("records") if len(gains) else []
-    found = {(line["task"], line["base"], line["sampler"]): line for line in lines}
-    bases = list(dict.fromkeys(str(line["base"]) for line in lines if not line["rival"]))
-    said = []
-    for name in samplers:
-        told = "; ".join(f"{task} {_of_task(found, task, name, bases)}" for task in tasks)
-        said.append(f"{name}, times fewer forwards at equal accuracy: {told}.")
-    return said
-
-
-def _of_task(
-    found: Mapping[tuple[Any, Any, Any], Mapping[Any, Any]],
-    task: str,
-    name: str,
-    bases: Sequence[str],
-) -> str:
-    parts = []
-    for base in bases:
-        line = found.get((task, base, name))
-        ratio = "never as accurate" if line is None else _ratio(line)
-        parts.append(f"{ratio} {'as' if line is None else 'than'} {base}")
-    others = [
-        line
-        for (of, base, other), line in found.items()
-        if (of, base) == (task, "greedy") and other not in (name, PLAIN)
-    ]
-    if others:
-        best = max(others, key=lambda line: float(line["speedup"]))
-        parts.append(f"best other {best['arm']} {_ratio(best)} than greedy")
-    return ", ".join(parts)
-
-
-def _ratio(line: Mapping[Any, Any]) -> str:
-    """A speed-up with its interval."""
-    low, high = shown(line["speedup_low"], 1), shown(line["speedup_high"], 1)
-    return f"{shown(line['speedup'], 1)} [{low}, {high}]"
+    over = {
+        (str(line["sampler"]), line["task"]): float(line["speedup"])
+        for line in gains.to_dict("records")
+        if line["base"] == "greedy"
+    }
+    if not over:
+        return ""
+    told = []
+    for name in readers:
+        gained = [
+            f"{task} {shown(over[name, task], 1)}" for task in tasks if (name, task) in over
+        ] + [f"{task} never as accurate" for task in tasks if (name, task) not in over]
+        told.append(f"{name} {', '.join(gained)}")
+    best = []
+    for task in tasks:
+        plain = {name: gain for (name, of), gain in over.items() if of == task}
+        plain = {name: gain for name, gain in plain.items() if name not in (*READERS, PLAIN)}
+        if plain:
+            first = max(plain, key=lambda name: plain[name])
+            best.append(f"{task} {first} {shown(plain[first], 1)}")
+    told += [f"best of the others {', '.join(best)}"] if best else []
+    return f"Times fewer forwards than greedy at equal accuracy: {'; '.join(told)}."

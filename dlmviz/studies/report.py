@@ -50,7 +50,8 @@ def write(study: Study, settings: Any, folder: Path) -> Found:
         (folder / f"{slug(name)}.csv").write_text(table.to_csv(index=False), "utf-8")
     for name, figure in told.figures.items():
         (folder / f"{slug(name)}.json").write_text(figure.to_json(), "utf-8")
-    paragraphs = [study.question, study.claim, told.verdict, *missing(told)]
+    asked = [study.question, f"Claim: {study.claim}"]
+    paragraphs = [*asked, f"Found: {told.verdict}", *missing(told)]
     html = page(study.title, paragraphs, told.figures, told.tables)
     (folder / PAGE).write_text(html, "utf-8")
     summary = {

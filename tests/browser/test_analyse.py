@@ -7,14 +7,18 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from scipy import stats
 
 import dlmviz
 from dlmviz import store
 from dlmviz.batch import decode_many
+from dlmviz.figures import spread
+from dlmviz.figures.report import report
+from dlmviz.figures.template import INKS
 from dlmviz.samplers import make
-from tests.browser.conftest import Visit
+from tests.browser.conftest import Visit, sync_api
 from tests.browser.test_accessibility import grave
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -145,3 +149,30 @@ def test_two_hundred_runs_are_uploaded_and_a_dot_opens_one_of_them(
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.wait_for_function("document.body.dataset.tab === 'inspect'")
     page.wait_for_function(OPENED, arg=[path.stem for path in recorded])
+
+
+def test_a_studys_page_on_the_disk_is_light_or_dark_as_its_reader_likes_and_asks_nobody(
+    browser: sync_api.Browser, tmp_path: Path
+) -> None:
+    table = pd.DataFrame([{"task": "pairs", "way": "apart", "x": 2.0, "x_low": 1.0, "x_high": 3.0}])
+    figure = spread.grouped(table, "task", "way", "x", "Broken pairs", "broken [%]")
+    path = tmp_path / "report.html"
+    path.write_text(report("Pairs", ["<b>"], {"Pairs": figure}, {"Ways": table}), "utf-8")
+    page = browser.new_page(color_scheme="dark")
+    asked: list[str] = []
+    complaints: list[str] = []
+    page.on("request", lambda r: asked.append(r.url) if not r.url.startswith("data:") else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(path.as_uri())
+    page.wait_for_selector(".main-svg")
+    for look in ("dark", "light", "dark"):
+        page.emulate_media(color_scheme=look)
+        ink = INKS[look == "dark"]
+        paper = "rgb({}, {}, {})".format(*bytes.fromhex(ink["paper"][1:]))
+        page.wait_for_function(
+            "paper => document.querySelector('.main-svg').style.background === paper", arg=paper
+        )
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == paper
+    assert page.inner_text("p >> nth=0") == "<b>"
+    assert (asked, complaints) == ([path.as_uri()], [])
+    page.close()
