@@ -35,7 +35,7 @@ def _gains(gains: pd.DataFrame, table: pd.DataFrame, samplers: list[str]) -> go.
     every = [(name, task) for name in samplers for task in dict.fromkeys(table["task"])]
     whole = of.reindex(every).reset_index()
     unit = "times fewer forwards than greedy"
-    title = "Forwards at equal accuracy, against one token a step"
+    title = "Forwards at equal accuracy"
     made = spread.grouped(whole, "task", "sampler", "speedup", title, unit)
     return made.update_yaxes(type="log", tickvals=TICKS)
 
