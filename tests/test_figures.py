@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from dlmviz import figures
-from dlmviz.figures import order
+from dlmviz.figures import chart, order
 from dlmviz.figures.commits import Commit
 from dlmviz.figures.grid import fitting
 from dlmviz.figures.template import CIVIDIS, ink_on, template
@@ -347,3 +347,10 @@ def test_only_figures_import_plotly() -> None:
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             strays += [path.name for name in names if name.split(".")[0] == "plotly"]
     assert strays == []
+
+
+def test_twice_seven_categories_differ_in_mark_and_line_where_their_colours_are_alike() -> None:
+    looks = [chart.style(index) for index in range(14)]
+    assert len({one["marker"]["color"] for one in looks}) == 7
+    assert len({(one["marker"]["color"], one["marker"]["symbol"]) for one in looks}) == 14
+    assert len({(one["line"]["color"], one["line"]["dash"]) for one in looks}) == 14

@@ -9,7 +9,8 @@ import pytest
 
 import dlmviz
 from dlmviz.cli import main
-from dlmviz.jobs.codila.job import WAYS, run
+from dlmviz.jobs.codila.job import run
+from dlmviz.jobs.codila.pairs import COUNTED
 from dlmviz.jobs.codila.recipe import PRESETS, Recipe, recipe_of
 from dlmviz.jobs.folder import CURVE
 from dlmviz.jobs.kinds import KINDS, entry
@@ -54,7 +55,7 @@ def test_a_job_leaves_a_head_that_decodes(made: tuple[Path, dict[str, Any]]) -> 
     store, told = made
     assert Path(told["head"]) == store / "heads" / "0badcafe"
     assert told["score"]["tokens"] > 0
-    assert {*told["broken"]} == {"prompts", "piece", *WAYS}
+    assert {*told["broken"]} == {"prompts", "piece", *COUNTED}
     assert all(0 <= told["broken"][name]["broken"] <= 1 for name in ("local", "apart"))
     params = {"head": told["head"], "schedule": "static"}
     spec = RunSpec(prompt="x", gen_length=16, block_length=16, sampler="codila", params=params)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import html
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,6 +84,9 @@ def test_the_same_settings_give_the_same_files(tmp_path: Path) -> None:
     first, second = done(tmp_path / "a", batch=3), done(tmp_path / "b", batch=3)
     assert first == second
     assert {"all_runs.csv", "forwards.json", "report.html", "report.json"} <= {*first}
+    page = first["report.html"].decode()
+    assert f"<p>Claim: {html.escape(STUDY.claim)}</p>" in page
+    assert "<p>Found: " in page
 
 
 def test_a_study_that_was_stopped_gives_the_table_of_one_that_was_not(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dlmviz.jobs.codila import job, pairs
+from dlmviz.jobs.codila import pairs
 from dlmviz.models.heads import BUNDLED
 from dlmviz.studies.broken_pairs import STUDY, WAYS, Settings
 from dlmviz.studies.command import loader
@@ -30,7 +30,7 @@ def test_every_way_writes_the_same_prompts_with_the_same_seeds() -> None:
     heads = {unit.spec.params.get("head") for unit in found if unit.spec.sampler == "codila"}
     assert heads == {"there"}
     assert {unit.arm: unit.spec.temperature for unit in found}["apart, best"] == 0
-    assert {*job.WAYS} < {*pairs.ways(8)}
+    assert {*pairs.COUNTED} < {*pairs.ways(8)}
     drawn = {arm: dict(way.params) for arm, way in pairs.ways(8).items() if "local" in arm}
     assert drawn["local"]["temperature"] == drawn["local, any"]["temperature"] == 1
     assert "temperature" not in drawn["local, best"]

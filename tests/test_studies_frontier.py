@@ -147,6 +147,11 @@ def test_the_first_figure_shows_forwards_at_equal_accuracy_against_greedy() -> N
     assert shown["klass"] == shown["top_k"] == []  # less often right; greedy itself
     assert list(figure.layout.xaxis.ticktext) == ["lists", "words"]
     assert figure.layout.yaxis.type == "log"
+    (_, fast, *_) = figure.data
+    assert fast.customdata[0] == (
+        "lists: fast_dllm, tau 0.9 (100 % right)<br>against top_k, k 1 (100 %)<br>"
+        "95 % interval 2.00 to 4.00"
+    )
     strangers = [{**row, "prompt": "another"} for row in FAST]
     assert [*STUDY.figures(tables(GREEDY, strangers))] == ["Accuracy against forwards, lists"]
 

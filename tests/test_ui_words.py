@@ -72,7 +72,6 @@ CODE = {  # what looks like a sentence and is none that anybody reads in the pag
     "trainings.py": {  # stages of jobs, as they name them
         *("held-out answers", "decodes, held", "decodes, learned"),
         *("influences, held", "influences, learned", "texts, held", "texts, learned"),
-        *("pairs, local", "pairs, local, any", "pairs, local, best", "pairs, apart"),
     },
     "distil_result.py": {
         "its result cannot be read: somebody edited it; press Retry for a fresh job",

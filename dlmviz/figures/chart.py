@@ -13,21 +13,17 @@ from dlmviz.figures.words import escaped
 # Okabe and Ito's colours that are seen on light and dark; never colour alone: a mark each, too
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a8678")
 MARKS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "triangle-down")
-DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot", "solid")
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot", "2px,6px")
 HEIGHT = 460  # [px]
 
 
 def style(index: int) -> dict[str, Any]:
     """Marker and line of the category with this index."""
     turn = index % len(COLOURS)
-    symbol = MARKS[(index + index // len(COLOURS)) % len(MARKS)]
+    other = (index + index // len(COLOURS)) % len(MARKS)  # where colours come again
     return {
-        "marker": {"color": COLOURS[turn], "symbol": symbol, "size": 9},
-        "line": {
-            "color": COLOURS[turn],
-            "dash": DASHES[(index + index // len(COLOURS)) % len(DASHES)],
-            "width": 2,
-        },
+        "marker": {"color": COLOURS[turn], "symbol": MARKS[other], "size": 9},
+        "line": {"color": COLOURS[turn], "dash": DASHES[other], "width": 2},
     }
 
 

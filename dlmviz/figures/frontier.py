@@ -34,10 +34,23 @@ def _gains(gains: pd.DataFrame, table: pd.DataFrame, samplers: list[str]) -> go.
     of = gains[gains["base"] == "greedy"].set_index(["sampler", "task"])
     every = [(name, task) for name in samplers for task in dict.fromkeys(table["task"])]
     whole = of.reindex(every).reset_index()
+    whole["told"] = [
+        "" if line["speedup"] != line["speedup"] else _told(line)
+        for line in whole.to_dict("records")
+    ]
     unit = "times fewer forwards than greedy"
     title = "Forwards at equal accuracy"
-    made = spread.grouped(whole, "task", "sampler", "speedup", title, unit)
+    made = spread.grouped(whole, "task", "sampler", "speedup", title, unit, about="told")
     return made.update_yaxes(type="log", tickvals=TICKS)
+
+
+def _told(line: Mapping[Any, Any]) -> str:
+    """Which settings were compared, how often each was right, and the interval."""
+    return (
+        f"{line['task']}: {line['arm']} ({line['accuracy']:.0f} % right)<br>"
+        f"against {line['base_arm']} ({line['base_accuracy']:.0f} %)<br>"
+        f"95 % interval {line['speedup_low']:.2f} to {line['speedup_high']:.2f}"
+    )
 
 
 def _figure(task: str, table: pd.DataFrame, samplers: list[str]) -> go.Figure:

@@ -24,11 +24,13 @@ def grouped(
     unit: str,
     ticks: Mapping[Any, str] | None = None,
     axis_title: str = "",
+    about: str = "",
 ) -> go.Figure:
     """Column `value` with `value`_low and `value`_high by `group`; what is undefined is left out.
 
     Categories are moved a little to either side, so that intervals do not hide each other. `ticks`:
-    what stands under each group, where its name is too long for a narrow screen.
+    what stands under each group, where its name is too long for a narrow screen. `about`: a column
+    with what is told of a mark that is pointed at, instead of its group.
     """
     places = {name: i for i, name in enumerate(dict.fromkeys(table[group]))}
     names = list(dict.fromkeys(table[category]))
@@ -44,7 +46,7 @@ def grouped(
                 index,
                 some[f"{value}_low"].tolist(),
                 some[f"{value}_high"].tolist(),
-                customdata=some[group].tolist(),
+                customdata=some[about or group].tolist(),
                 hovertemplate=f"%{{customdata}}<br>{unit}: %{{y:.3f}}<extra>{name}</extra>",
             )
         )

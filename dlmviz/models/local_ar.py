@@ -72,8 +72,9 @@ class LocalAR(nn.Module):
 
         What is forced is written as it is. `never` is no token: the mask. Temperature 0 takes the
         most probable token, ties go to the lower id; entropies are untempered. Above it only
-        tokens v are drawn with pi_j(v) >= floor * max pi_j: an expected embedding does not tell
-        which tokens it was made of, so this model gives some weight to others. That is ours.
+        tokens v are drawn with pi_j(v) >= floor * max pi_j, the largest of those that it can write,
+        and any where pi_j has none of these: an expected embedding does not tell which tokens it
+        was made of, so this model gives some weight to others. That is ours.
         """
         found: dict[int, tuple[Tensor, Tensor]] = {}
         for some in _alike(pieces):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dlmviz import jobs
+from dlmviz.jobs.codila import pairs
 from dlmviz.jobs.codila import recipe as codila
 from dlmviz.jobs.demask import recipe as demask
 from dlmviz.jobs.distil import recipe as distil
@@ -46,7 +47,7 @@ def of_head(recipes: Any, *stages: str, steps: str = "") -> Training:
 
 PARTS = ("decodes, held", "decodes, learned", "influences, held", "influences, learned")
 TEXTS = ("texts, held", "texts, learned")
-PAIRS = ("pairs, local", "pairs, local, any", "pairs, local, best", "pairs, apart")
+PAIRS = tuple(f"pairs, {way}" for way in pairs.COUNTED)
 TRAININGS: Mapping[str, Training] = {
     "distil": Training(
         distil_form.form,

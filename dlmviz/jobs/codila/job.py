@@ -25,7 +25,6 @@ from dlmviz.tasks import get
 from dlmviz.types import Denoiser
 
 KIND = "codila"
-WAYS = ("local", "local, any", "local, best", "apart")  # in which pairs are decoded
 
 
 def run(work: Work) -> dict[str, Any]:
@@ -78,7 +77,7 @@ def _broken(work: Work, recipe: Recipe, model: Denoiser, head: str) -> dict[str,
         return None
     examples = pairs.examples(recipe.pairs)
     told: dict[str, Any] = {"prompts": len(examples), "piece": recipe.piece}
-    for name in WAYS:
+    for name in pairs.COUNTED:
         way = pairs.ways(recipe.piece, head)[name]
         work.stage(f"pairs, {name}", len(examples), "runs")
         specs = [

@@ -16,6 +16,7 @@ from dlmviz.types import Example, RunSpec
 TASK = "pairs"
 SEED = 301  # of the prompts; training never draws from seeds below 1,000
 LENGTH = 32  # tokens of an answer
+COUNTED = ("local", "local, any", "local, best", "apart")  # of the ways, by a training
 
 
 @dataclass(frozen=True)
